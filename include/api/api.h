@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef API_H
+#define API_H
+
+/*
+ * The REST API: route table, dispatch (id, route, credential, body, handler, reply, one log line) and
+ * one file per endpoint.  api_handle and api_refuse run on the HTTP loop and never block; handlers
+ * run on the work pool.
+ */
+
+#include "base.h"
+#include "err.h"
+#include "log.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct api;
+struct db;
+struct environments;
+struct http_req;
+struct job_limits;
+struct metrics;
+struct tenants;
+struct work;
+
+struct api_options {
+	struct db *db;
+	struct tenants *tenants;
+	const struct environments *environments;
+	const struct job_limits *limits; /* outlives the API */
+	struct metrics *metrics;
+	struct work *work;
+	int runs_dirfd; /* stays the caller's */
+	uint8_t cursor_key[32];
+	int streams_per_tenant;
+	int64_t queued_per_tenant;
+	struct log log;
+	void (*wake)(void *ctx);                          /* a job was queued or canceled */
+	bool (*ready)(void *ctx, const char **ret_why);   /* beyond the database */
+	void *ctx;
+};
+int api_new(const struct api_options *o, struct api **ret, struct err *e) MUST_CHECK;
+/* Ends log followers; after it new requests are answered 503. */
+void api_drain(struct api *a);
+void api_free(struct api *a); /* after the HTTP server and the pool have stopped; accepts NULL */
+void api_handle(void *api, struct http_req *req);
+void api_refuse(void *api, struct http_req *req, const struct err *e);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLIENT_H
+#define CLIENT_H
+
+/*
+ * HTTP client for the API; the only owner of libcurl.  Blocking, one thread.  Follows no redirects,
+ * bounds everything it reads, retries GET and idempotent POST on 503 with Retry-After.
+ */
+
+#include "base.h"
+#include "buf.h"
+#include "err.h"
+
+#include <stdbool.h>
+
+struct client;
+
+struct client_options {
+	const char *server;  /* "http://127.0.0.1:8080" */
+	const char *api_key; /* NULL: none */
+	int64_t timeout_ms;  /* of a whole exchange; streams have none */
+};
+int client_new(const struct client_options *o, struct client **ret, struct err *e) MUST_CHECK;
+void client_free(struct client *c);
+AUTO_TYPE(client);
+
+struct client_response {
+	int status;
+	struct buf body; /* released by buf_done */
+	char etag[80];
+};
+/*
+ * path: "/v1/jobs?..."; body NULL for none (application/json otherwise).  idempotency_key NULL: none.
+ * -1 with ERR_UNAVAILABLE when the server cannot be reached; any HTTP status is a success here.
+ */
+int client_request(struct client *c, const char *method, const char *path, const void *body, size_t n,
+    const char *idempotency_key, struct client_response *ret, struct err *e) MUST_CHECK;
+/* Turns a problem document into an error with its code, message, and fields. */
+int client_problem(const struct client_response *r, struct err *e);
+/* Streams the body of a GET to fn as it arrives; fn returns false to stop.  A status other than 2xx
+ * is -1 with the problem. */
+int client_stream(struct client *c, const char *path, bool (*fn)(void *ctx, const char *p, size_t n),
+    void *ctx, struct err *e) MUST_CHECK;
+/* Percent-encodes text for a path segment or query value into out. */
+void client_escape(const char *text, struct buf *out);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HTTP_H
+#define HTTP_H
+
+/*
+ * HTTP/1.1 server; the only owner of libmicrohttpd, which runs in external mode on one loop thread
+ * (its own epoll thread stalls when 128*k connections are ready at once).  A request is read whole
+ * (bounded), checked by the guard (RFC 9112 ambiguities are answered 400 and closed), handed to the
+ * handler on the loop thread, which passes it on and returns; any thread answers it once.
+ * Knows bytes and headers; knows no tenants.
+ */
+
+#include "base.h"
+#include "err.h"
+#include "log.h"
+
+#include <stdbool.h>
+
+struct http;
+struct http_req;
+struct loop;
+struct metrics;
+
+struct http_options {
+	const char *address;
+	uint16_t port; /* 0: any */
+	int connections;
+	int connections_per_address;
+	int streams;
+	int64_t head_timeout_ms, body_timeout_ms, idle_timeout_ms;
+	size_t body_max_bytes;
+	struct log log;
+	struct metrics *metrics;
+	/* Loop thread; must not block; takes the request and answers it now or later with one reply. */
+	void (*handle)(void *ctx, struct http_req *req);
+	/* Any failure before a handler runs (guard, limits): writes a problem document to the request
+	 * by one of the replies.  Loop thread. */
+	void (*refuse)(void *ctx, struct http_req *req, const struct err *e);
+	void *ctx;
+};
+
+/* Binds and listens; ERR_CONF when the address is taken.  Requests arrive once the loop runs. */
+int http_new(struct loop *loop, const struct http_options *o, struct http **ret, struct err *e) MUST_CHECK;
+uint16_t http_port(const struct http *h);
+/* Loop thread: stops accepting, tells streams to end, closes idle connections; done(ctx) when the
+ * last connection is gone or after grace_ms. */
+void http_shutdown(struct http *h, int64_t grace_ms, void (*done)(void *ctx), void *ctx);
+void http_free(struct http *h); /* after http_shutdown is done and the loop has ended */
+
+/* The request; valid until it is answered. */
+const char *http_req_method(const struct http_req *r);  /* "GET"; HEAD is reported as "HEAD" */
+const char *http_req_path(const struct http_req *r);    /* raw, undecoded, without the query */
+const char *http_req_query(const struct http_req *r);   /* raw, "" when there is none */
+const char *http_req_header(const struct http_req *r, const char *name); /* NULL when absent */
+const char *http_req_body(const struct http_req *r, size_t *ret_n);
+const char *http_req_peer(const struct http_req *r);    /* source address as text */
+int64_t http_req_started_ns(const struct http_req *r);  /* monotonic, first byte of the head */
+/* Free for the handler's owner (request arena, log context). */
+void http_req_set_data(struct http_req *r, void *data);
+void *http_req_data(const struct http_req *r);
+/* Called once on the loop thread when the exchange is over, answered or aborted by the client. */
+void http_req_on_done(struct http_req *r, void (*fn)(struct http_req *r, void *ctx), void *ctx);
+
+/* Response headers are collected on the request before the reply; copies; CR and LF are refused. */
+int http_req_set_header(struct http_req *r, const char *name, const char *value,
+    struct err *e) MUST_CHECK;
+
+/*
+ * Replies; any thread, exactly once per request; they take the request.  The body is copied unless
+ * said otherwise.  HEAD answers send no body but its length.
+ */
+void http_reply(struct http_req *r, int status, const void *body, size_t n);
+void http_reply_take(struct http_req *r, int status, char *malloced_body, size_t n);
+/* n bytes of a file from offset, by sendfile; takes the descriptor. */
+void http_reply_file(struct http_req *r, int status, int fd, int64_t offset, int64_t n);
+/* Closes the connection after the answer. */
+void http_req_close_after(struct http_req *r);
+
+/*
+ * Streams (SSE, NDJSON).  http_reply_stream answers 200 and returns a handle that any thread may
+ * write to; idle streams are suspended, not polled.  A write beyond the buffer's maximum (a slow
+ * reader) or after the peer has gone returns -1 (ERR_BUSY, ERR_UNAVAILABLE).  A departed peer is
+ * noticed when something is written, so callers write a heartbeat every 15 s.
+ */
+struct http_stream;
+int http_reply_stream(struct http_req *r, size_t buffer_max_bytes, struct http_stream **ret,
+    struct err *e) MUST_CHECK; /* on -1 the request is still the caller's to answer */
+int http_stream_write(struct http_stream *s, const void *p, size_t n, struct err *e) MUST_CHECK;
+size_t http_stream_room(struct http_stream *s); /* bytes that may be written now */
+bool http_stream_gone(struct http_stream *s);
+/* Ends the response after what is buffered; the handle is gone. */
+void http_stream_close(struct http_stream *s);
+
+/* Percent-decoding of one path segment or query component ('+' is a blank only in queries); -1 for
+ * malformed escapes, NUL, and bytes that are not UTF-8.  out holds strlen(in) + 1 bytes. */
+int http_decode(const char *in, size_t n, bool query, char *out) MUST_CHECK;
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SANDBOX_H
+#define SANDBOX_H
+
+/*
+ * What the daemon, the spawner and the keeper agree on: records over SOCK_SEQPACKET, the layout of
+ * a run directory, the launch file and the exit record.  The sandbox runs a launch file; it knows no
+ * jobs.  Everything here is parsed defensively by both sides: fixed sizes, checked ranges.
+ *
+ * Run directory <state>/runs/<tenant uuid>/<run uuid>.<epoch>/, made by the daemon:
+ *   launch        argv, environment, working directory (sandbox_launch_write), read by the keeper
+ *   in/           input files, copied to /work before the start
+ *   out/          made by the spawner for the keeper (group-readable for the daemon):
+ *     log         stdout and stderr as they came, capped
+ *     log.index   struct sandbox_log_entry per piece: which stream, when, where
+ *     files/      what the simulation left in /work, regular files only, capped
+ *     keeper      struct sandbox_keeper_file: pid and start time, for adoption
+ *     exit        struct sandbox_exit, linked atomically when all of the above is complete
+ */
+
+#include "base.h"
+#include "err.h"
+#include "id.h"
+
+#include <stdbool.h>
+
+enum { SANDBOX_PROTOCOL = 1 };
+
+/* Identity of one attempt; its directory is id_run_path() below <state>/runs. */
+struct sandbox_run_id {
+	struct tenant_id tenant;
+	struct uuid run;
+	int64_t epoch; /* 1.. */
+};
+
+struct sandbox_limits {
+	int64_t memory_bytes;
+	int64_t cpu_milli;        /* CPU quota in thousandths */
+	int64_t processes;
+	int64_t scratch_bytes;    /* of the tmpfs behind /work and /tmp */
+	int64_t scratch_files;    /* its inodes */
+	int64_t open_files;
+	int64_t wall_ms;
+	int64_t no_output_ms;     /* 0: no limit */
+	int64_t log_bytes;
+	int64_t output_bytes;     /* collected files, as a whole */
+	int64_t output_files;
+	int64_t grace_ms;         /* between TERM and KILL */
+};
+
+/* --- records daemon -> spawner -------------------------------------------------------------- */
+
+enum sandbox_verb {
+	SANDBOX_HELLO = 1, /* first record on a connection; answered by SANDBOX_READY */
+	SANDBOX_START,     /* start `id`; answered by STARTED or FAILED, later ENDED */
+	SANDBOX_STOP,      /* end it politely: TERM, grace, KILL; the keeper records a cancel */
+	SANDBOX_KILL,      /* end it at once */
+	SANDBOX_LIST,      /* answered by one LISTED per live run, then LIST_END */
+	SANDBOX_PURGE      /* remove what remains of a run that is over (cgroup, out/); answered by PURGED */
+};
+struct sandbox_request {
+	uint32_t protocol; /* SANDBOX_PROTOCOL */
+	uint32_t verb;
+	struct sandbox_run_id id;
+	uint32_t uid_slot; /* START: the tenant's slot in the uid range */
+	uint32_t reserved; /* 0 */
+	struct sandbox_limits limits;
+};
+
+/* --- records spawner -> daemon -------------------------------------------------------------- */
+
+enum sandbox_event_kind {
+	SANDBOX_READY = 1,
+	SANDBOX_STARTED, /* the simulation was executed */
+	SANDBOX_FAILED,  /* it was not: step and sys say why; nothing is left */
+	SANDBOX_ENDED,   /* the keeper is gone; the exit record, if any, is in place */
+	SANDBOX_LISTED,
+	SANDBOX_LIST_END,
+	SANDBOX_PURGED,
+	SANDBOX_REFUSED /* the request was malformed or impossible; step says which check */
+};
+/* Numbered steps of building a sandbox: sandbox_step_name gives the word. */
+enum sandbox_step {
+	SANDBOX_STEP_NONE = 0,
+#define STEP(name, text) SANDBOX_STEP_##name,
+#include "sandbox_steps.def"
+#undef STEP
+	SANDBOX_STEP_COUNT
+};
+const char *sandbox_step_name(uint32_t step); /* "unknown" out of range */
+
+struct sandbox_event {
+	uint32_t protocol;
+	uint32_t kind;
+	struct sandbox_run_id id;
+	uint32_t step;
+	int32_t sys;        /* errno */
+	int32_t pid;        /* of the keeper in the spawner's pid namespace */
+	uint32_t privileged; /* READY: 1 when limits and uid ranges are available */
+};
+
+/* --- daemon's side --------------------------------------------------------------------------- */
+
+/* Connects to <state>/spawner.sock and exchanges HELLO and READY; ERR_UNAVAILABLE when nobody is
+ * there.  The descriptor is non-blocking afterwards. */
+int sandbox_connect(const char *socket_path, int *ret_fd, struct sandbox_event *ret_ready,
+    struct err *e) MUST_CHECK;
+int sandbox_send(int fd, const struct sandbox_request *r, struct err *e) MUST_CHECK;
+/* 1 with *ret filled, 0 when nothing is there now, -1 on a malformed record or a closed peer. */
+int sandbox_receive(int fd, struct sandbox_event *ret, struct err *e) MUST_CHECK;
+
+/* What to execute.  At most CAP_ARGS strings each, 64 KiB in all. */
+struct sandbox_launch {
+	const char *const *argv; /* argv[0] is an absolute path inside the sandbox */
+	size_t n_argv;
+	const char *const *env; /* NAME=value */
+	size_t n_env;
+};
+int sandbox_launch_write(int run_dirfd, const struct sandbox_launch *l, struct err *e) MUST_CHECK;
+
+/* --- how it ended ------------------------------------------------------------------------------- */
+
+enum sandbox_outcome {
+	SANDBOX_EXITED = 1,     /* exit_code */
+	SANDBOX_SIGNALED,       /* signal, by itself or by its own processes */
+	SANDBOX_OOM,            /* the cgroup's counter says so */
+	SANDBOX_WALL,           /* wall time used up */
+	SANDBOX_NO_OUTPUT,      /* silent for too long */
+	SANDBOX_STOPPED,        /* told to end (STOP or KILL) */
+	SANDBOX_EXEC_FAILED,    /* the program could not be executed: sys */
+	SANDBOX_FAULT           /* the sandbox itself: step and sys */
+};
+struct sandbox_exit {
+	uint32_t magic; /* SANDBOX_EXIT_MAGIC */
+	uint32_t version;
+	struct sandbox_run_id id;
+	uint32_t outcome;
+	int32_t exit_code;
+	int32_t signal;
+	uint32_t step;
+	int32_t sys;
+	uint32_t log_truncated;    /* bytes were dropped at the cap */
+	int64_t started_wall_us, ended_wall_us;
+	int64_t wall_ns;           /* monotonic */
+	int64_t cpu_user_ns, cpu_system_ns;
+	int64_t memory_peak_bytes;
+	int64_t oom_kills;         /* counter's difference over the run */
+	int64_t throttled_ns;
+	int64_t log_bytes;         /* written by the simulation, kept or not */
+	int64_t output_files, output_bytes;      /* kept */
+	int64_t output_files_skipped;            /* not regular, over a cap, or with an unusable name */
+	uint64_t checksum;         /* FNV-1a 64 of everything before */
+};
+enum { SANDBOX_EXIT_MAGIC = 0x54495857 /* "WXIT" */ };
+/* Reads out/exit below run_dirfd.  1 filled, 0 not there yet, -1 damaged (ERR_PROTOCOL). */
+int sandbox_exit_read(int run_dirfd, struct sandbox_exit *ret, struct err *e) MUST_CHECK;
+/* Parses n bytes; ERR_PROTOCOL for anything but a whole, valid record. */
+int sandbox_exit_decode(const void *p, size_t n, struct sandbox_exit *ret, struct err *e) MUST_CHECK;
+
+/* One piece of the log: stream 1 (stdout) or 2 (stderr). */
+struct sandbox_log_entry {
+	int64_t wall_us;
+	int64_t offset;
+	uint32_t n;
+	uint32_t stream;
+};
+
+struct sandbox_keeper_file {
+	uint32_t magic;
+	uint32_t version;
+	int64_t pid;
+	int64_t start_ticks; /* field 22 of /proc/<pid>/stat */
+	struct sandbox_run_id id;
+};
+
+#endif

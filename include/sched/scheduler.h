@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SCHEDULER_H
+#define SCHEDULER_H
+
+/*
+ * The scheduling loop of one node: claims queued jobs that fit, starts them, renews leases, turns
+ * cancel wishes into stops, completes what has ended, takes over what others lost, and reconciles
+ * run directories, live sandboxes and rows at start.  One loop thread that never blocks, one ledger
+ * thread for SQL and files.  How to choose is a pure function (sched_pick.h).
+ */
+
+#include "base.h"
+#include "err.h"
+#include "id.h"
+#include "log.h"
+
+#include <stdbool.h>
+
+struct sched;
+struct db;
+struct environments;
+struct job_limits;
+struct metrics;
+
+struct sched_options {
+	struct db *db;
+	const struct environments *environments;
+	const struct job_limits *limits; /* outlives the scheduler */
+	struct metrics *metrics;
+	struct uuid node;
+	int64_t cpu_milli, memory_bytes, jobs_max;
+	int64_t lease_ms, heartbeat_ms, reap_ms, poll_ms;
+	int64_t processes, grace_ms; /* per job */
+	const char *runs_dir;
+	const char *spawner_socket;
+	struct log log;
+};
+/* Starts the threads; reconciliation runs first, nothing is claimed before it is done. */
+int sched_start(const struct sched_options *o, struct sched **ret, struct err *e) MUST_CHECK;
+/* Any thread, async-signal-unsafe: something was queued or canceled. */
+void sched_wake(struct sched *s);
+/* Any thread: true once start-up reconciliation is done and the spawner is connected; *ret_why
+ * (static) says what is missing otherwise. */
+bool sched_ready(struct sched *s, const char **ret_why);
+/* Stops claiming, flushes completions, joins; running jobs go on under their keepers with their
+ * leases left to be renewed by the next start.  Accepts NULL. */
+void sched_stop(struct sched *s);
+
+#endif
