@@ -9,14 +9,21 @@ declare
 begin
 	foreach r in array array['wardian_owner', 'wardian_api', 'wardian_sched'] loop
 		if not exists (select from pg_roles where rolname = r) then
-			execute format('create role %I nosuperuser nocreatedb nocreaterole noreplication nobypassrls %s',
-				r, case r when 'wardian_owner' then 'nologin' else 'login' end);
+			begin
+				execute format('create role %I nosuperuser nocreatedb nocreaterole noreplication nobypassrls %s',
+					r, case r when 'wardian_owner' then 'nologin' else 'login' end);
+			exception when duplicate_object or unique_violation then
+				-- Another database of the same server was faster.
+				null;
+			end;
 		end if;
 	end loop;
+	if not pg_has_role(current_user, 'wardian_owner', 'member') then
+		execute format('grant wardian_owner to %I', current_user);
+	end if;
 end
 $$;
 
-grant wardian_owner to current_user;
 create schema wardian authorization wardian_owner;
 revoke all on schema wardian from public;
 revoke all on schema public from public;

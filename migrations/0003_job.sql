@@ -16,8 +16,10 @@ create table job (
 	created_at        timestamptz not null default now(),
 	created_by        uuid        not null,
 	end_state         text        check (end_state in ('succeeded', 'failed', 'canceled')),
+	claimed_at        timestamptz,
 	started_at        timestamptz,
 	ended_at          timestamptz,
+	cancel_requested_at timestamptz,
 	attempts          integer     not null default 0,
 	last_epoch        bigint      not null default 0,
 	cause             jsonb,
@@ -38,8 +40,10 @@ comment on column job.memory_bytes is 'Bytes of memory asked for.';
 comment on column job.created_at is 'When it was accepted.';
 comment on column job.created_by is 'api_key.key_id of the submitter.';
 comment on column job.end_state is 'How it ended; NULL while it is alive, then job_queue.state tells.';
+comment on column job.claimed_at is 'When the last lease began, written at the end; NULL: never claimed.';
 comment on column job.started_at is 'When the last attempt''s simulation began; NULL: never.';
 comment on column job.ended_at is 'When it reached its end_state; NULL while alive.';
+comment on column job.cancel_requested_at is 'When the wish to cancel was given, written at the end; NULL: none.';
 comment on column job.attempts is 'Attempts that counted, written at the end.';
 comment on column job.last_epoch is 'Epoch of the last attempt, written at the end; 0: none.';
 comment on column job.cause is 'Why it did not succeed; NULL when it did or is alive.';
@@ -80,6 +84,10 @@ create table job_queue (
 	check ((lease_owner is null) = (lease_until is null)),
 	check ((state = 'queued') = (lease_owner is null))
 ) with (fillfactor = 50);
+-- The order in which a tenant's jobs are looked at: columns that never change.
+create index job_queue_order on job_queue (tenant_id, priority desc, job_id);
+-- Wishes to cancel, which are few: the predicate changes once in the life of such a job.
+create index job_queue_wish on job_queue (tenant_id, job_id) where cancel_requested_at is not null;
 comment on table job_queue is 'Jobs that are alive. Inserted by wardian_api, moved by wardian_sched, deleted at the end.';
 comment on column job_queue.tenant_id is 'Whose job it is.';
 comment on column job_queue.job_id is 'The job.';
@@ -203,5 +211,6 @@ grant select, delete on job_queue to wardian_sched;
 grant update (state, queued_at, not_before, attempt, moves, lease_owner, lease_epoch, lease_until,
 	claimed_at, started_at) on job_queue to wardian_sched;
 grant select on job, job_manifest to wardian_sched;
-grant update (end_state, started_at, ended_at, attempts, last_epoch, cause) on job to wardian_sched;
+grant update (end_state, claimed_at, started_at, ended_at, cancel_requested_at, attempts, last_epoch,
+	cause) on job to wardian_sched;
 grant select, insert on job_event, job_attempt to wardian_sched;

@@ -4,8 +4,8 @@
 
 /*
  * Growing byte buffer with a hard maximum given at init.  Appending beyond it sets `failed`, keeps
- * what was there and drops the rest, so a builder checks once at the end (buf_check).  The bytes are
- * always followed by a NUL that is not counted.
+ * what was there and drops the rest, so a builder checks once at the end (buf_check).  The bytes
+ * are always followed by a NUL that is not counted.
  */
 
 #include "base.h"
@@ -31,7 +31,7 @@ void buf_char(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 /* Makes room for n more bytes and returns where they go; NULL when that is over the maximum.
- * The caller writes, then calls buf_grown with what it wrote. */
+ * `failed` is not set by it.  The caller writes, then calls buf_grown with what it wrote. */
 char *buf_room(struct buf *b, size_t n) MUST_CHECK;
 void buf_grown(struct buf *b, size_t n);
 /* Removes n bytes from the front. */

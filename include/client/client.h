@@ -29,12 +29,16 @@ struct client_response {
 	struct buf body; /* released by buf_done */
 	char etag[80];
 };
-/*
- * path: "/v1/jobs?..."; body NULL for none (application/json otherwise).  idempotency_key NULL: none.
- * -1 with ERR_UNAVAILABLE when the server cannot be reached; any HTTP status is a success here.
- */
-int client_request(struct client *c, const char *method, const char *path, const void *body, size_t n,
-    const char *idempotency_key, struct client_response *ret, struct err *e) MUST_CHECK;
+struct client_request {
+	const char *method;
+	const char *path; /* "/v1/jobs?..." */
+	const void *body; /* NULL: none; application/json otherwise */
+	size_t n;
+	const char *idempotency_key; /* NULL: none */
+};
+/* -1 with ERR_UNAVAILABLE when the server cannot be reached; any HTTP status is a success here. */
+int client_request(struct client *c, const struct client_request *q, struct client_response *ret,
+    struct err *e) MUST_CHECK;
 /* Turns a problem document into an error with its code, message, and fields. */
 int client_problem(const struct client_response *r, struct err *e);
 /* Streams the body of a GET to fn as it arrives; fn returns false to stop.  A status other than 2xx
@@ -43,5 +47,7 @@ int client_stream(struct client *c, const char *path, bool (*fn)(void *ctx, cons
     void *ctx, struct err *e) MUST_CHECK;
 /* Percent-encodes text for a path segment or query value into out. */
 void client_escape(const char *text, struct buf *out);
+/* The same for a path of several segments: '/' stays. */
+void client_escape_path(const char *path, struct buf *out);
 
 #endif

@@ -16,6 +16,25 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+/* Where a value comes from. */
+enum conf_origin { CONF_FROM_DEFAULT, CONF_FROM_FILE, CONF_FROM_ENVIRONMENT, CONF_FROM_OPTION };
+
+/* CONF_SETTINGS counts the rows. */
+enum conf_setting {
+#define CONF_TEXT(section, key, def, max, sentence) CONF_AT_##section##_##key,
+#define CONF_INT(section, key, def, min, max, unit, sentence) CONF_AT_##section##_##key,
+#define CONF_BYTES(section, key, def, min, max, sentence) CONF_AT_##section##_##key,
+#define CONF_TIME(section, key, def, min, max, sentence) CONF_AT_##section##_##key,
+#define CONF_BOOL(section, key, def, sentence) CONF_AT_##section##_##key,
+#include "conf.def"
+#undef CONF_TEXT
+#undef CONF_INT
+#undef CONF_BYTES
+#undef CONF_TIME
+#undef CONF_BOOL
+	CONF_SETTINGS
+};
+
 /* Fields are named <section>_<key>, with the unit of ms and bytes settings as a suffix. */
 struct conf {
 #define CONF_TEXT(section, key, def, max, sentence) char *section##_##key;
@@ -29,14 +48,16 @@ struct conf {
 #undef CONF_BYTES
 #undef CONF_TIME
 #undef CONF_BOOL
+	unsigned char origins[CONF_SETTINGS]; /* enum conf_origin, by enum conf_setting */
 };
 
 /*
  * Fills *c from defaults, the file (NULL: none), environ-style `env` (NULL: none) and the options
- * among args (each "--section.key=value"; others are left for the caller and may not appear).
+ * args (each "--section.key=value"; what is none is an error, so the caller keeps its own words).
  * An unknown key, a key given twice in the file, or a value out of range is ERR_CONF with
- * file:line:column, or the variable or option, and the nearest known name.  conf_done releases.
- * `WARDIAN_DATABASE_URL` is an accepted spelling of WARDIAN_DATABASE_URL (section database, key url).
+ * file:line:column, or the variable or option, and the nearest known name; so is an unknown
+ * WARDIAN_ variable, save WARDIAN_URL, WARDIAN_API_KEY, WARDIAN_OUTPUT, WARDIAN_CONF and
+ * WARDIAN_TEST_*.  The last of equal options holds.  conf_done releases.
  */
 int conf_load(const char *file, char *const env[], size_t n_args, char *const args[],
     struct conf *c, struct err *e) MUST_CHECK;
@@ -52,7 +73,8 @@ void conf_print_values(const struct conf *c, FILE *out);
 /*
  * The TOML subset: comments, [section] and [section.name] tables, key = value with basic and
  * literal strings, decimal integers, floats, booleans and one-level arrays of strings or numbers
- * (which may span lines).  Keys and table names are [A-Za-z0-9_-]+.
+ * (which may span lines).  Keys and table names are [A-Za-z0-9_-]+.  At most 1 MiB, 64 KiB per
+ * line, 4096 keys and 512 tables.
  */
 enum toml_type { TOML_STRING, TOML_INT, TOML_FLOAT, TOML_BOOL, TOML_STRINGS, TOML_NUMBERS };
 struct toml_value {
@@ -61,11 +83,11 @@ struct toml_value {
 	int64_t integer;
 	double number; /* TOML_FLOAT, and TOML_INT converted */
 	bool boolean;
-	size_t n; /* elements of an array */
+	size_t n; /* elements of an array, at most 1024; an empty one is TOML_STRINGS */
 	const char *const *strings;
 	const double *numbers;
 };
-/* Where something stands, for messages. */
+/* Where a key stands, for messages; columns count characters. */
 struct toml_place {
 	const char *file;
 	int line;

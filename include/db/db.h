@@ -11,9 +11,12 @@
  * Round trips: BEGIN, the tenant and the first statement leave in one flush (libpq pipeline mode);
  * the *_commit forms send the last statement and COMMIT together; db_read is one round trip in all.
  * Every call has a deadline (settings), after which the connection is dropped and ERR_TIMEOUT
- * returned.  Errors: ERR_DB_RETRY for serialization failures and deadlocks, ERR_DB_CONSTRAINT (the
- * constraint's name in db_err_constraint) for violations, ERR_UNAVAILABLE when the server cannot be
- * reached, ERR_DB else; text of the server is logged, never returned.
+ * returned.  Errors: ERR_DB_RETRY for serialization failures, deadlocks and locks that were not had
+ * in time (nothing was stored), ERR_DB_CONSTRAINT (the constraint's name in db_err_constraint) for
+ * violations, ERR_INVALID for values that PostgreSQL cannot hold (\u0000 in JSON, a number out of
+ * range), ERR_UNAVAILABLE when the server cannot be reached, ERR_DB_SCHEMA for mistakes of the
+ * program, ERR_DB else; text of the server is logged, never returned.  A connection that dies before
+ * its first answer is replaced unseen.
  *
  * Thread-safe: struct db.  A transaction belongs to the thread that opened it.
  */
@@ -29,14 +32,14 @@
 struct db;
 struct db_tx;
 struct db_sys_tx;
-struct metrics_sink; /* see db_options */
 
 enum db_role { DB_ROLE_API = 1, DB_ROLE_SCHED = 2 };
 
 /*
  * One .sql file.  Each statement in it starts with a line
  *     -- :name job_get :role api        (api, sched, or api,sched)
- * and ends before the next such line; $n parameters carry casts ($1::uuid).
+ * and ends before the next such line; $n parameters carry casts ($1::uuid).  Names are unique over
+ * all modules.  The types of arguments are compared with what the server says of the parameters.
  */
 struct db_sql {
 	const char *module; /* "job" */
@@ -50,17 +53,23 @@ struct db_options {
 	int64_t timeout_ms;
 	const struct db_sql *sql; /* terminated by a row with module NULL */
 	struct log log;
-	/* Counts "connect", "deadline", ... (may be NULL); ns < 0 for plain counts. */
+	/*
+	 * May be NULL; called from any thread.  With ns < 0, one event: the failures "connect",
+	 * "deadline", "serialization", "constraint" and "other" (labels of METRIC_DB_ERRORS), "batch" and
+	 * "write" of group commit, "opened" and "closed" connections.  "call": a call took ns.
+	 */
 	void (*observe)(void *ctx, const char *what, int64_t ns);
 	void *observe_ctx;
 };
 
 /*
  * Opens the pools after db_migrate_up; the first connection of each role is made before returning.
- * Logs in as wardian_api and wardian_sched by SET SESSION AUTHORIZATION-free means: the URL's
- * user is replaced (private cluster: trust inside its 0700 socket directory; outside server:
- * passwords from the URL's file, see README).  Refuses (ERR_DB_SCHEMA) when the server is older than
- * 15, when a role is superuser, may bypass RLS or owns tables, and when the catalogue audit fails.
+ * They log in to the URL's server as wardian_api and wardian_sched.  When the URL holds a password,
+ * theirs are the hexadecimal HMAC-SHA-256 of the role's name under it, which db_migrate_up has set;
+ * without one the server must trust them (private cluster: a 0700 socket directory) or know them
+ * otherwise (peer, certificate, passfile).  Beside the pools, group commit has two connections.
+ * Refuses (ERR_DB_SCHEMA) when the server is older than 15, when a role is superuser, may bypass RLS
+ * or owns tables, when a statement does not prepare, and when the catalogue audit fails.
  */
 int db_open(const struct db_options *o, struct db **ret, struct err *e) MUST_CHECK;
 void db_free(struct db *db);
@@ -142,7 +151,9 @@ typedef int db_row_fn(void *ctx, struct err *e);
 /* Nothing is sent yet.  Waits for a connection at most the timeout (ERR_BUSY). */
 int db_tx_begin(struct db *db, struct tenant_id tenant, struct db_tx **ret, struct err *e) MUST_CHECK;
 /* Takes the transaction: *tx becomes NULL whatever happens.  When the acknowledgement of COMMIT is
- * lost, the outcome is asked for (pg_xact_status) before answering. */
+ * lost, the outcome is asked for (pg_xact_status) before answering: ERR_DB_RETRY means that nothing
+ * was stored.  Only when nobody can tell (the server stays away, or crashed meanwhile) it is
+ * ERR_UNAVAILABLE with a message that says so. */
 int db_tx_commit(struct db_tx **tx, struct err *e) MUST_CHECK;
 void db_tx_free(struct db_tx *tx); /* rolls back; accepts NULL */
 AUTO_TYPE(db_tx);
@@ -155,11 +166,14 @@ int64_t db_each(struct db_tx *tx, const char *stmt, const struct db_arg *args,
     const struct db_col *cols, struct arena *mem, db_row_fn *row, void *ctx, struct err *e) MUST_CHECK;
 /* Rows affected, or -1. */
 int64_t db_exec(struct db_tx *tx, const char *stmt, const struct db_arg *args, struct err *e) MUST_CHECK;
-/* db_one and db_tx_commit in one flush; takes the transaction. */
+/* db_one and db_tx_commit in one flush; takes the transaction.  It commits whether or not a row was
+ * found.  A network that swallows the whole answer leaves the outcome unknown (see above); where that
+ * matters, use db_group_write or two calls. */
 int db_one_commit(struct db_tx **tx, const char *stmt, const struct db_arg *args,
     const struct db_col *cols, struct arena *mem, struct err *e) MUST_CHECK;
 
-/* One reading statement in a transaction of its own: one round trip. */
+/* One reading statement in a transaction of its own: one round trip.  A statement that writes is
+ * refused (ERR_DB_SCHEMA), because the outcome of its commit could not be asked for. */
 int db_read_one(struct db *db, struct tenant_id tenant, const char *stmt, const struct db_arg *args,
     const struct db_col *cols, struct arena *mem, struct err *e) MUST_CHECK;
 int64_t db_read_each(struct db *db, struct tenant_id tenant, const char *stmt,
@@ -172,8 +186,10 @@ int64_t db_read_each(struct db *db, struct tenant_id tenant, const char *stmt,
  * its own tenant, and are acknowledged after the batch's commit; when the batch fails, units are
  * replayed one by one so that only the faulty one reports an error.  rows[i] (may be NULL) gets the
  * rows affected by statement i; cols of each statement are filled as by db_one from its first row.
- * A unit whose statement `must_affect` affects no row fails alone with ERR_CONFLICT.
- * Blocks until the commit is durable.
+ * A unit whose statement `must_affect` affects no row fails alone with ERR_CONFLICT.  Order is kept
+ * between a caller's own units only.  Blocks until the commit is durable: at most one timeout in the
+ * queue (ERR_BUSY), two under way, and one more to learn the outcome of a lost COMMIT, which is
+ * known in every case but a crash of the server.
  */
 enum { DB_GROUP_STATEMENTS = 8 };
 struct db_write {
@@ -239,5 +255,7 @@ int db_cluster_start(const struct db_cluster_options *o, struct db_cluster **ret
 const char *db_cluster_url(const struct db_cluster *c);
 /* Fast shutdown, waits at most 20 s, then immediate; frees.  Accepts NULL. */
 void db_cluster_stop(struct db_cluster *c);
+/* Frees without stopping the server, for a visitor beside a serving daemon.  Accepts NULL. */
+void db_cluster_leave(struct db_cluster *c);
 
 #endif

@@ -30,7 +30,7 @@ struct environment_param {
 	enum environment_param_type type;
 	bool required;
 	const char *default_text; /* NULL: none; text of the value */
-	double min, max;          /* INTEGER and NUMBER */
+	double min, max;          /* INTEGER and NUMBER; -DBL_MAX and DBL_MAX when open */
 	const char *unit;         /* NULL: none */
 	const char *title;
 	const char *const *choices;
@@ -52,7 +52,7 @@ struct environment_rule {
 	const char *file;    /* "log", or a path with {parameter} places below files/ */
 	const char *start;   /* TABLE: first word of the header; BLOCK: start of the title line */
 	const char *step;    /* TABLE: column that counts steps */
-	const char *const *columns; /* BLOCK: names of the numbers in a row */
+	const char *const *columns; /* BLOCK: names of the numbers in a row, behind its ids */
 	size_t n_columns;
 	const char *unit;    /* NULL: none */
 };
@@ -109,7 +109,8 @@ struct environment_value {
 int environment_command(const struct environment *env, const struct environment_value *values,
     size_t n_values, const char *const *paths, size_t n_paths, struct arena *mem,
     const char *const **ret_argv, size_t *ret_n, struct err *e) MUST_CHECK;
-/* Fills {parameter} places in a rule's file name with the same values; NULL when memory is short. */
+/* Fills {parameter} places in a rule's file name with the same values; NULL when memory is short or a
+ * value is missing (the profile changed since). */
 const char *environment_rule_file(const struct environment *env, const struct environment_rule *rule,
     const struct environment_value *values, size_t n_values, struct arena *mem);
 /* The environment as the API shows it. */

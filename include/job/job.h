@@ -71,8 +71,12 @@ struct job_limits {
 	int64_t cpu_milli_max, memory_max_bytes; /* of the largest node; beyond: ERR_IMPOSSIBLE */
 	int64_t memory_default_bytes, disk_default_bytes, wall_default_ms, wall_max_ms, log_default_bytes;
 };
-/* All faults of the manifest at once (ERR_INVALID, ERR_NO_ENVIRONMENT, ERR_ENVIRONMENT_BROKEN,
- * ERR_IMPOSSIBLE).  `j` and mem must outlive *ret. */
+/*
+ * All faults of the manifest at once, each with its JSON Pointer.  The code is ERR_NO_ENVIRONMENT,
+ * ERR_ENVIRONMENT_BROKEN or ERR_IMPOSSIBLE when all are of that kind, else ERR_INVALID.  Either
+ * `command` or `parameters`: a command replaces the environment's template and is a program of
+ * /usr/bin or an absolute path below /usr.  `j` and mem must outlive *ret.
+ */
 int job_spec_decode(const struct json *j, const struct environments *envs,
     const struct job_limits *limits, struct arena *mem, struct job_spec *ret, struct err *e) MUST_CHECK;
 
@@ -100,7 +104,7 @@ struct job_submission {
 	const char *idempotency_key; /* NULL: none */
 	uint8_t fingerprint[32];     /* of route and body */
 	const char *request_id;
-	int64_t queued_max; /* jobs of this tenant that may wait */
+	int64_t queued_max; /* jobs of this tenant that may wait; exact but for what commits together */
 };
 /*
  * Durable when it returns.  *ret_replayed: the key was used before for the same request, *ret_id is
@@ -125,6 +129,7 @@ int job_list(struct db *db, struct tenant_id tenant, const struct job_filter *f,
 /* Asks for the end; idempotent; ERR_CONFLICT with the state when it is over already. */
 int job_cancel(struct db *db, const struct principal *who, struct uuid id, const char *request_id,
     struct arena *mem, struct err *e) MUST_CHECK;
+/* The newest 1,000 moves in order. */
 struct job_move_record {
 	int64_t number, at_wall_us;
 	const char *from, *to, *event, *detail; /* detail: JSON or NULL */
@@ -146,7 +151,11 @@ struct job_queued {
 	struct uuid lease_owner; /* nil: none */
 	bool cancel_requested;
 };
-/* Queued rows that are due, oldest first within priority, at most max; with those to be canceled. */
+/*
+ * Queued rows that are due, at most max, with those to be canceled.  Within a tenant: wishes to
+ * cancel, then priority, then age; the tenants' rows are interleaved by that rank, so that the
+ * backlog of one never hides another's.
+ */
 int job_queue_waiting(struct db *db, int64_t max, struct arena *mem, struct job_queued **ret,
     size_t *ret_n, struct err *e) MUST_CHECK;
 /* Rows leased to this node, whatever their state; for start-up and for cancel wishes. */
@@ -165,7 +174,12 @@ struct job_claim {
 	const char *manifest; /* out, in mem */
 	int64_t created_wall_us; /* out */
 };
-/* Claims a batch for the node in one transaction: lease, epoch + 1, state claimed, history. */
+/*
+ * Claims a batch for the node in one transaction: lease, epoch + 1, state claimed, history.  n is at
+ * most JOB_CLAIM_MAX.  The manifests of one batch are capped at 8 MiB: what lies beyond keeps
+ * epoch 0 and is claimed by the next call, so an arena of 16 MiB always does.
+ */
+enum { JOB_CLAIM_MAX = 256 };
 int job_claim(struct db *db, struct uuid node, int64_t lease_ms, struct job_claim *claims, size_t n,
     struct arena *mem, struct err *e) MUST_CHECK;
 /* Extends the leases of all jobs of the node; the count. */
@@ -178,15 +192,21 @@ struct job_move {
 	int64_t epoch;
 	enum job_state from;
 	enum job_event on;
-	const char *detail;   /* JSON or NULL; becomes `cause` when the move ends the job */
-	int64_t delay_ms;     /* RETRY: not before now + delay */
-	bool refund;          /* RETRY: the attempt does not count (platform cause) */
-	bool ok;              /* out: false when the lease had moved on or the state was another */
+	const char *detail;   /* JSON or NULL; becomes `cause` when the move ends the job badly */
+	int64_t delay_ms;     /* back to the queue: not before now + delay */
+	bool refund;          /* back to the queue: the attempt does not count (platform cause) */
+	bool ok;              /* out, on success: false when the lease had moved on or the state was
+			       * another; nothing was written then */
 };
-/* Applies moves in one transaction; the only caller of the only statement that writes a state. */
+/*
+ * Applies moves in order, in one transaction; with job_claim the only caller of the only statement
+ * that writes a state.  Each move must be a row of job_fsm.def other than CLAIM.  Any n, the same
+ * job several times too.
+ */
 int job_move(struct db_sys_tx *tx, struct job_move *moves, size_t n, struct err *e) MUST_CHECK;
 
-/* The record of one finished attempt; in the same transaction as its move. */
+/* The record of one finished attempt; in the same transaction as its move, and after it, when it was
+ * ok.  ERR_CONFLICT when the job is under another epoch (the transaction can go on). */
 struct job_attempt {
 	struct tenant_id tenant;
 	struct uuid id;

@@ -93,7 +93,12 @@ struct arena *json_decoder_mem(struct json_decoder *d);
 /* Records a fault of the value being decoded; member "" means the value itself. */
 void json_fault(struct json_decoder *d, const char *member, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* Reading single values (elements of arrays, members of maps); false when of another type. */
+/* Appends "/<token>" (RFC 6901, escaped) to a pointer in a buffer of `size` bytes; false, and nothing
+ * appended, when it does not fit. */
+bool json_pointer_add(char *pointer, size_t size, const char *token);
+
+/* Reading single values (elements of arrays, members of maps); false when of another type.  NULL stands
+ * for a value that is absent everywhere below, so that look-ups chain. */
 enum json_type { JSON_NULL, JSON_STRING, JSON_INTEGER, JSON_REAL, JSON_BOOLEAN, JSON_ARRAY, JSON_DICT };
 enum json_type json_type(const struct json_value *v);
 const char *json_type_name(enum json_type t); /* "string", "integer", ... with an article for messages */
@@ -101,10 +106,13 @@ bool json_get_text(const struct json_value *v, const char **ret); /* lives as lo
 bool json_get_i64(const struct json_value *v, int64_t *ret);
 bool json_get_f64(const struct json_value *v, double *ret); /* integers, too */
 bool json_get_bool(const struct json_value *v, bool *ret);
-/* Walks members of an object or elements of an array without a declaration (result files). */
+/* Without a declaration (result files): members or elements, 0 for scalars. */
 size_t json_count(const struct json_value *v);
+/* NULL beyond the end, without such a member, and for values of another type. */
 const struct json_value *json_at(const struct json_value *v, size_t index);
 const struct json_value *json_member(const struct json_value *v, const char *name);
+/* Members (by name) or elements (name NULL) in order, until fn returns another value than 0, which
+ * is then the result. */
 int json_for_each(const struct json_value *v,
     int (*fn)(void *ctx, const char *name, const struct json_value *v), void *ctx);
 
@@ -115,7 +123,8 @@ int json_for_each(const struct json_value *v,
 struct json_out {
 	struct buf *b;
 	uint32_t depth;
-	uint64_t comma; /* bit per depth: a comma is due */
+	uint64_t comma;  /* bit per depth: a comma is due */
+	uint64_t object; /* bit per depth: we are in an object, so a key is due */
 	bool after_key;
 };
 void json_out_init(struct json_out *o, struct buf *b);

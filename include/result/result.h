@@ -38,22 +38,31 @@ struct result_set {
 	size_t n_points;
 	bool truncated; /* a cap was reached */
 };
-/* out_dirfd: the run's out/ directory.  values: the job's parameters, for file names. */
+/*
+ * out_dirfd: the run's out/ directory.  values: the job's parameters, for file names.  Names: MEASURE,
+ * JSON and columns of a TABLE (a result is the last row) as the text has them; BLOCK
+ * <rule>.<column>.max, the number of greatest magnitude with its sign.  When a rule finds nothing,
+ * what it declares is missing with a reason: <rule>, for a BLOCK each of its columns.  Names and
+ * units are printable UTF-8 whatever the job wrote; a repeated name keeps its last value.  mem: 16 MiB
+ * are always enough.
+ */
 int result_extract(const struct environment *env, const struct environment_value *values,
     size_t n_values, int out_dirfd, struct arena *mem, struct result_set *ret, struct err *e) MUST_CHECK;
 /* One rule over text; for tests and fuzzing. */
 int result_extract_text(const struct environment_rule *rule, const char *text, size_t n,
     struct arena *mem, struct result_set *ret, struct err *e) MUST_CHECK;
 /* Whether the environment's own success criteria hold (texts that must be absent from the log);
- * *ret_why is NULL or a sentence in mem. */
+ * *ret_why is NULL or a clause in mem, with the line of the log. */
 int result_check_success(const struct environment *env, int out_dirfd, struct arena *mem,
     const char **ret_why, struct err *e) MUST_CHECK;
 
+/* In the transaction of the move that ends the job, when that move was ok; once per job. */
 int result_store(struct db_sys_tx *tx, struct tenant_id tenant, struct uuid job,
     const struct result_set *set, struct err *e) MUST_CHECK;
 int result_values(struct db *db, struct tenant_id tenant, struct uuid job, struct arena *mem,
     struct result_value **ret, size_t *ret_n, struct err *e) MUST_CHECK;
-/* name NULL: the names with their counts (value), else the points in step order, at most max. */
+/* name NULL: the names with their counts (value), else the points as they were found, at most max
+ * (1 .. CAP_METRIC_POINTS + 1: one more tells whether there are more). */
 int result_points(struct db *db, struct tenant_id tenant, struct uuid job, const char *name,
     int64_t max, struct arena *mem, struct result_point **ret, size_t *ret_n, struct err *e) MUST_CHECK;
 

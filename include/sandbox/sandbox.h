@@ -7,10 +7,13 @@
  * a run directory, the launch file and the exit record.  The sandbox runs a launch file; it knows no
  * jobs.  Everything here is parsed defensively by both sides: fixed sizes, checked ranges.
  *
- * Run directory <state>/runs/<tenant uuid>/<run uuid>.<epoch>/, made by the daemon:
- *   launch        argv, environment, working directory (sandbox_launch_write), read by the keeper
- *   in/           input files, copied to /work before the start
- *   out/          made by the spawner for the keeper (group-readable for the daemon):
+ * Run directory <state>/runs/<tenant uuid>/<run uuid>.<epoch>/, made by the daemon.  The keeper reads
+ * launch and in/ as a member of the daemon's group and with no other right to them: directories need
+ * mode 0750, files 0640, and the group of the user that the spawner was told (--user).
+ *   launch        argv and environment (sandbox_launch_write), read by the keeper
+ *   in/           input files, copied to /work before the start; the working directory is /work
+ *   out/          made by the spawner for the keeper; everything below is readable, and every
+ *                 directory writable, for the daemon's group, so that the daemon can remove it:
  *     log         stdout and stderr as they came, capped
  *     log.index   struct sandbox_log_entry per piece: which stream, when, where
  *     files/      what the simulation left in /work, regular files only, capped
@@ -52,11 +55,20 @@ struct sandbox_limits {
 
 enum sandbox_verb {
 	SANDBOX_HELLO = 1, /* first record on a connection; answered by SANDBOX_READY */
-	SANDBOX_START,     /* start `id`; answered by STARTED or FAILED, later ENDED */
-	SANDBOX_STOP,      /* end it politely: TERM, grace, KILL; the keeper records a cancel */
-	SANDBOX_KILL,      /* end it at once */
+	/* Start `id`; answered by STARTED (later ENDED), by FAILED, or by ENDED alone when the sandbox
+	 * stood but the program could not be executed (the exit record says EXEC_FAILED).  REFUSED for
+	 * a run that lives or that has an exit record. */
+	SANDBOX_START,
+	/* End it politely: TERM, grace, KILL; the keeper records a cancel.  ENDED at once when the run
+	 * is not alive, so that a STOP that crosses the end of its run is no fault. */
+	SANDBOX_STOP,
+	/* End it at once; the keeper still collects and records a cancel.  A second KILL ends the keeper
+	 * itself, which then leaves no record. */
+	SANDBOX_KILL,
 	SANDBOX_LIST,      /* answered by one LISTED per live run, then LIST_END */
-	SANDBOX_PURGE      /* remove what remains of a run that is over (cgroup, out/); answered by PURGED */
+	/* Remove what the spawner holds of a run that is over (its cgroup), and out/ when it holds no
+	 * exit record; answered by PURGED.  What a finished run left stays the daemon's to remove. */
+	SANDBOX_PURGE
 };
 struct sandbox_request {
 	uint32_t protocol; /* SANDBOX_PROTOCOL */
@@ -77,8 +89,12 @@ enum sandbox_event_kind {
 	SANDBOX_LISTED,
 	SANDBOX_LIST_END,
 	SANDBOX_PURGED,
-	SANDBOX_REFUSED /* the request was malformed or impossible; step says which check */
+	SANDBOX_REFUSED /* the request was malformed or impossible; step and sys say which check */
 };
+/*
+ * STARTED, FAILED and ENDED of a run go to the newest connection, every other event to the one that
+ * asked.  A connection that does not read is closed; its daemon connects again and asks for a LIST.
+ */
 /* Numbered steps of building a sandbox: sandbox_step_name gives the word. */
 enum sandbox_step {
 	SANDBOX_STEP_NONE = 0,
@@ -96,7 +112,8 @@ struct sandbox_event {
 	uint32_t step;
 	int32_t sys;        /* errno */
 	int32_t pid;        /* of the keeper in the spawner's pid namespace */
-	uint32_t privileged; /* READY: 1 when limits and uid ranges are available */
+	/* READY: 1 when limits and uid ranges are available; 0: every START will fail at "cgroup". */
+	uint32_t privileged;
 };
 
 /* --- daemon's side --------------------------------------------------------------------------- */
@@ -116,6 +133,8 @@ struct sandbox_launch {
 	const char *const *env; /* NAME=value */
 	size_t n_env;
 };
+enum { SANDBOX_LAUNCH_MAX = 64 << 10 };
+/* ERR_INVALID names what is wrong; the file is either whole or absent. */
 int sandbox_launch_write(int run_dirfd, const struct sandbox_launch *l, struct err *e) MUST_CHECK;
 
 /* --- how it ended ------------------------------------------------------------------------------- */
@@ -157,7 +176,11 @@ int sandbox_exit_read(int run_dirfd, struct sandbox_exit *ret, struct err *e) MU
 /* Parses n bytes; ERR_PROTOCOL for anything but a whole, valid record. */
 int sandbox_exit_decode(const void *p, size_t n, struct sandbox_exit *ret, struct err *e) MUST_CHECK;
 
-/* One piece of the log: stream 1 (stdout) or 2 (stderr). */
+/*
+ * One piece of the log: stream 1 (stdout) or 2 (stderr).  Pieces of one stream that came within 10 ms
+ * are one entry, so the last entry may still grow.  The marker line at the cap is the last entry,
+ * stream 2.  Entries are few against the log: beyond a budget they join whatever their stream.
+ */
 struct sandbox_log_entry {
 	int64_t wall_us;
 	int64_t offset;

@@ -6,7 +6,8 @@
  * The scheduling loop of one node: claims queued jobs that fit, starts them, renews leases, turns
  * cancel wishes into stops, completes what has ended, takes over what others lost, and reconciles
  * run directories, live sandboxes and rows at start.  One loop thread that never blocks, one ledger
- * thread for SQL and files.  How to choose is a pure function (sched_pick.h).
+ * thread for SQL and files, one thread that renews leases and does nothing else.  How to choose is a
+ * pure function (sched_pick.h).
  */
 
 #include "base.h"
@@ -31,6 +32,12 @@ struct sched_options {
 	int64_t cpu_milli, memory_bytes, jobs_max;
 	int64_t lease_ms, heartbeat_ms, reap_ms, poll_ms;
 	int64_t processes, grace_ms; /* per job */
+	/*
+	 * No other daemon can reach this database (the private PostgreSQL).  Then nobody can take over
+	 * a run whose lease ran out, so an outage of the database stops no run; otherwise runs are
+	 * stopped when the lease can no longer be trusted.
+	 */
+	bool sole;
 	const char *runs_dir;
 	const char *spawner_socket;
 	struct log log;

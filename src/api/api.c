@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api_follow_internal.h"
+#include "api_internal.h"
+
+#include "work.h"
+
+#include <string.h>
+
+/* Embedded from openapi.json. */
+extern const unsigned char api_openapi_json[];
+
+enum { ASK_ARENA_BYTES = 4 << 20 /* one job with its manifest */ };
+
+/* Runs on the follower's thread. */
+static int
+ask_job(void *ctx, struct tenant_id tenant, struct uuid id, struct follow_answer *ret, struct err *e)
+{
+	struct api *api = ctx;
+	AUTO(arena) mem = arena_new(ASK_ARENA_BYTES);
+	struct job job;
+
+	if (mem == NULL)
+		return err_set(e, ERR_NO_MEMORY, "no memory to look up a job");
+	if (job_get(api->o.db, tenant, id, mem, &job, e) < 0)
+		return -1;
+	*ret = (struct follow_answer){ .state = job.state, .epoch = job.epoch,
+		.attempt = job.attempt };
+	return 0;
+}
+
+/* A parked request goes on in the pool; when that is full it is refused like a new one. */
+static void
+resume(void *ctx, struct req *rq)
+{
+	struct api *api = ctx;
+	struct err e = { 0 };
+
+	if (work_push(api->o.work, req_resume, rq, &e) < 0) {
+		reply_problem(rq, &e);
+		req_send(rq);
+	}
+}
+
+int
+api_new(const struct api_options *o, struct api **ret, struct err *e)
+{
+	struct api *api = calloc(1, sizeof(*api));
+	struct follow_options follow = { .runs_dirfd = o->runs_dirfd,
+		.per_tenant = o->streams_per_tenant, .log = o->log, .ask = ask_job, .resume = resume,
+		.ctx = api };
+
+	if (api == NULL)
+		return err_set(e, ERR_NO_MEMORY, "no memory for the API");
+	api->o = *o;
+	lock_init(&api->lock);
+	atomic_init(&api->draining, false);
+	api->openapi_n = strlen((const char *)api_openapi_json);
+	etag_of(api_openapi_json, api->openapi_n, api->openapi_etag);
+	if (follow_new(&follow, &api->follow, e) < 0) {
+		api_free(api);
+		return -1;
+	}
+	*ret = api;
+	return 0;
+}
+
+void
+api_drain(struct api *api)
+{
+	atomic_store(&api->draining, true);
+	follow_drain(api->follow);
+}
+
+void
+api_free(struct api *api)
+{
+	if (api == NULL)
+		return;
+	follow_free(api->follow);
+	lock_done(&api->lock);
+	free(api);
+}

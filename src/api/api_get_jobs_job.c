@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api_follow_internal.h"
+#include "api_internal.h"
+#include "api_query_internal.h"
+
+#include "http.h"
+
+enum { WAIT_MAX_MS = 60000 };
+
+static int
+park(struct req *rq, const struct job *job, int64_t wait_ms, struct err *e)
+{
+	const struct follow_target target = { .tenant = rq->who.tenant, .job = job->id,
+		.seen = { .state = job->state, .epoch = job->epoch }, .wait_ms = wait_ms };
+
+	if (follow_reserve(rq->api->follow, &target, &rq->reply.follower, e) < 0)
+		return -1;
+	rq->reply.kind = REPLY_PARK;
+	return 0;
+}
+
+/* GET /v1/jobs/{job}: how it stands; ?wait=30s answers when its state changes or the time is up. */
+int
+api_get_jobs_job(struct req *rq, struct err *e)
+{
+	int64_t wait_ms = 0;
+	const struct query_param params[] = {
+		{ .name = "wait", .kind = QUERY_TIME, .min = 0, .max = WAIT_MAX_MS, .dest = &wait_ms },
+		QUERY_PARAMS_END,
+	};
+	struct json_out *o;
+	struct job job;
+
+	if (query_decode(http_req_query(rq->http), params, rq->mem, e) < 0 || req_job(rq, &job, e) < 0)
+		return -1;
+	if (wait_ms > 0 && !rq->resumed && !rq->head && !job_state_terminal(job.state))
+		return park(rq, &job, wait_ms, e);
+	o = reply_begin(rq);
+	job_print(&job, true, o);
+	return reply_json_tagged(rq, e);
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api_query_internal.h"
+
+#include "arena.h"
+#include "http.h"
+#include "parse.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* More parameters than any endpoint declares; bounds the work on one query. */
+enum { PARAMS_MAX = 32 };
+
+struct given {
+	const char *name, *value;
+};
+
+static void
+list_known(const struct query_param *params, char *out, size_t size)
+{
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (const struct query_param *p = params; p->kind != QUERY_END && n < size; p++) {
+		int added = snprintf(out + n, size - n, "%s%s%s", n == 0 ? "" : ", ", p->name,
+		    p->kind == QUERY_PAIR ? "<name>" : "");
+
+		n += added > 0 ? (size_t)added : 0;
+	}
+}
+
+static void
+unknown(const char *name, const struct query_param *params, struct err *e)
+{
+	char known[ERR_FIELD_MSG_SIZE];
+
+	list_known(params, known, sizeof(known));
+	if (known[0] == '\0')
+		err_field_add(e, name, "is not known; this endpoint takes no query parameters");
+	else
+		err_field_add(e, name, "is not known; this endpoint takes %s", known);
+}
+
+static bool
+word_listed(const char *word, const char *words)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = words; *p != '\0'; p += strspn(p, " ")) {
+		size_t len = strcspn(p, " ");
+
+		if (len == n && memcmp(p, word, n) == 0)
+			return true;
+		p += len;
+	}
+	return false;
+}
+
+static void
+store_number(const struct query_param *p, const char *value, struct err *e)
+{
+	struct err why = { 0 };
+	int64_t v = 0;
+
+	if (parse_i64(value, p->min, p->kind == QUERY_LIMIT ? INT64_MAX : p->max, &v, &why) < 0)
+		err_field_add(e, p->name, "must be a whole number from %lld to %lld", (long long)p->min,
+		    (long long)p->max);
+	else
+		*(int64_t *)p->dest = v < p->max ? v : p->max;
+}
+
+static void
+store_time(const struct query_param *p, const char *value, struct err *e)
+{
+	struct err why = { 0 };
+
+	if (parse_duration_ms(value, p->min, p->max, p->dest, &why) < 0)
+		err_field_add(e, p->name, "must be a duration such as 30s or 500ms, at most %llds",
+		    (long long)p->max / 1000);
+}
+
+static void
+store_flag(const struct query_param *p, const char *value, struct err *e)
+{
+	if (strcmp(value, "") == 0 || strcmp(value, "true") == 0)
+		*(bool *)p->dest = true;
+	else if (strcmp(value, "false") == 0)
+		*(bool *)p->dest = false;
+	else
+		err_field_add(e, p->name, "must be true or false");
+}
+
+static void
+store_text(const struct query_param *p, const char *value, const char **dest, struct err *e)
+{
+	size_t n = strlen(value);
+
+	if (n < (size_t)p->min || n > (size_t)p->max)
+		err_field_add(e, p->name, "must have %lld to %lld bytes", (long long)p->min,
+		    (long long)p->max);
+	else
+		*dest = value;
+}
+
+static void
+store_pair(const struct query_param *p, const struct given *g, struct err *e)
+{
+	struct query_pair *pair = p->dest;
+	const char *name = g->name + strlen(p->name);
+
+	if (pair->name != NULL)
+		err_field_add(e, g->name, "only one %s<name> filter may be given", p->name);
+	else if (name[0] == '\0')
+		err_field_add(e, g->name, "lacks a name after \"%s\"", p->name);
+	else {
+		pair->name = name;
+		store_text(p, g->value, &pair->value, e);
+	}
+}
+
+static void
+store(const struct query_param *p, const struct given *g, struct err *e)
+{
+	switch (p->kind) {
+	case QUERY_TEXT:
+		store_text(p, g->value, p->dest, e);
+		return;
+	case QUERY_I64:
+	case QUERY_LIMIT:
+		store_number(p, g->value, e);
+		return;
+	case QUERY_TIME:
+		store_time(p, g->value, e);
+		return;
+	case QUERY_FLAG:
+		store_flag(p, g->value, e);
+		return;
+	case QUERY_ENUM:
+		if (word_listed(g->value, p->words))
+			*(const char **)p->dest = g->value;
+		else
+			err_field_add(e, p->name, "must be one of: %s", p->words);
+		return;
+	case QUERY_PAIR:
+		store_pair(p, g, e);
+		return;
+	case QUERY_END:
+		return;
+	}
+}
+
+static const struct query_param *
+find(const struct query_param *params, const char *name)
+{
+	for (const struct query_param *p = params; p->kind != QUERY_END; p++) {
+		size_t n = strlen(p->name);
+
+		if (p->kind == QUERY_PAIR ? strncmp(name, p->name, n) == 0 : strcmp(name, p->name) == 0)
+			return p;
+	}
+	return NULL;
+}
+
+static bool
+given_before(const struct given *all, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(all[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Splits "name=value" of n bytes and decodes both sides. */
+static int
+read_given(const char *p, size_t n, struct arena *mem, struct given *ret, struct err *e)
+{
+	const char *eq = memchr(p, '=', n);
+	size_t name_n = eq == NULL ? n : (size_t)(eq - p);
+	size_t value_n = eq == NULL ? 0 : n - name_n - 1;
+	char *name = arena_alloc(mem, name_n + 1), *value = arena_alloc(mem, value_n + 1);
+
+	if (name == NULL || value == NULL)
+		return arena_err(e);
+	if (http_decode(p, name_n, true, name) < 0 ||
+	    http_decode(eq == NULL ? "" : eq + 1, value_n, true, value) < 0)
+		return err_set(e, ERR_BAD_PARAMETER,
+		    "The query holds a malformed percent escape, or bytes that are not UTF-8.");
+	*ret = (struct given){ .name = name, .value = value };
+	return 0;
+}
+
+int
+query_decode(const char *raw, const struct query_param *params, struct arena *mem, struct err *e)
+{
+	struct given all[PARAMS_MAX];
+	size_t n = 0;
+
+	for (size_t len; *raw != '\0'; raw += len + (raw[len] == '&')) {
+		const struct query_param *p;
+
+		len = strcspn(raw, "&");
+		if (len == 0)
+			continue;
+		if (n == ARRAY_LEN(all))
+			return err_set(e, ERR_BAD_PARAMETER, "The query has more than %d parameters.",
+			    PARAMS_MAX);
+		if (read_given(raw, len, mem, &all[n], e) < 0)
+			return -1;
+		p = find(params, all[n].name);
+		if (p == NULL)
+			unknown(all[n].name, params, e);
+		else if (given_before(all, n, all[n].name))
+			err_field_add(e, all[n].name, "is given twice");
+		else
+			store(p, &all[n], e);
+		n++;
+	}
+	return err_fields_done(e, ERR_BAD_PARAMETER);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef API_QUERY_INTERNAL_H
+#define API_QUERY_INTERNAL_H
+
+/*
+ * Query parameters by declaration.  An unknown parameter is refused with the list of the known ones:
+ * a typing error in a filter must not return everything.  All faults come in one answer.
+ */
+
+#include "base.h"
+#include "err.h"
+
+#include <stdbool.h>
+
+struct arena;
+
+enum query_kind {
+	QUERY_END,
+	QUERY_TEXT,  /* min to max bytes -> const char * */
+	QUERY_I64,   /* min to max -> int64_t */
+	QUERY_LIMIT, /* at least min; more than max becomes max -> int64_t */
+	QUERY_TIME,  /* duration such as "30s" -> int64_t milliseconds */
+	QUERY_FLAG,  /* alone, or "true" or "false" -> bool */
+	QUERY_ENUM,  /* one of the words in `words` -> const char * */
+	QUERY_PAIR   /* <name><anything>=<text> -> struct query_pair */
+};
+struct query_pair {
+	const char *name; /* what follows the prefix; NULL: not given */
+	const char *value;
+};
+struct query_param {
+	const char *name; /* PAIR: the prefix, "label." */
+	enum query_kind kind;
+	int64_t min, max;
+	const char *words; /* ENUM: separated by blanks */
+	void *dest;        /* left alone when the parameter is absent */
+};
+#define QUERY_PARAMS_END { .kind = QUERY_END }
+
+/* ERR_BAD_PARAMETER with one fault per bad parameter; ERR_TOO_LARGE when mem is exhausted. */
+int query_decode(const char *raw, const struct query_param *params, struct arena *mem,
+    struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "auth.h"
+
+#include "id.h"
+
+#include <string.h>
+
+#include <zlib.h>
+
+/*
+ * wdn_<kind>_<id><secret><checksum>.  32 digits of base62 hold 190 bits, so a plain SHA-256 is
+ * enough to store: there is nothing to guess.  Only '_' stands between the parts, so that a double
+ * click selects the whole key.
+ */
+enum { KEY_CHECKSUM_LEN = 6, KEY_KIND_MAX = 8, KEY_DIGITS = 62 };
+enum { KEY_TAIL_LEN = AUTH_KEY_ID_LEN + AUTH_KEY_SECRET_LEN + KEY_CHECKSUM_LEN };
+
+static const char key_prefix[] = "wdn_";
+static const char digits[KEY_DIGITS + 1] =
+    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+_Static_assert(
+    sizeof(key_prefix) + KEY_KIND_MAX + 1 + KEY_TAIL_LEN <= AUTH_KEY_SIZE, "the longest key fits");
+
+/* n random digits.  Bytes of 248 and above are thrown away: 248 is four times 62, so the remainder
+ * of the others is even. */
+static void
+random_digits(char *out, size_t n)
+{
+	uint8_t pool[64];
+	size_t have = 0;
+
+	while (n > 0) {
+		if (have == 0) {
+			random_bytes(pool, sizeof(pool));
+			have = sizeof(pool);
+		}
+		have--;
+		if (pool[have] < 4 * KEY_DIGITS) {
+			*out++ = digits[pool[have] % KEY_DIGITS];
+			n--;
+		}
+	}
+	auth_wipe(pool, sizeof(pool));
+}
+
+/* CRC-32 of the n bytes at text as six digits, most significant first; 62^6 is above 2^32. */
+static void
+checksum(const char *text, size_t n, char out[static KEY_CHECKSUM_LEN])
+{
+	unsigned long crc = crc32(0, (const Bytef *)text, (uInt)n);
+
+	for (size_t i = KEY_CHECKSUM_LEN; i > 0; i--) {
+		out[i - 1] = digits[crc % KEY_DIGITS];
+		crc /= KEY_DIGITS;
+	}
+}
+
+void
+auth_key_make(const char *kind, struct auth_key *ret)
+{
+	size_t kind_n = strlen(kind), n = sizeof(key_prefix) - 1;
+	char *text = ret->text;
+
+	REQUIRE(kind_n >= 1);
+	REQUIRE(kind_n <= KEY_KIND_MAX);
+	memset(ret, 0, sizeof(*ret));
+	memcpy(text, key_prefix, n);
+	memcpy(text + n, kind, kind_n);
+	n += kind_n;
+	text[n++] = '_';
+	random_digits(text + n, AUTH_KEY_ID_LEN + AUTH_KEY_SECRET_LEN);
+	memcpy(ret->id, text + n, AUTH_KEY_ID_LEN);
+	n += AUTH_KEY_ID_LEN + AUTH_KEY_SECRET_LEN;
+	checksum(text, n, text + n);
+	auth_sha256(text, n + KEY_CHECKSUM_LEN, ret->hash);
+}
+
+/* Where the id starts, or 0 when the n bytes of text do not have the form of a key. */
+static size_t
+tail_start(const char *text, size_t n)
+{
+	size_t head = sizeof(key_prefix) - 1, at;
+
+	if (n < head + 2 + KEY_TAIL_LEN || n > head + KEY_KIND_MAX + 1 + KEY_TAIL_LEN)
+		return 0;
+	at = n - KEY_TAIL_LEN;
+	if (memcmp(text, key_prefix, head) != 0 || text[at - 1] != '_')
+		return 0;
+	for (size_t i = head; i < at - 1; i++)
+		if (text[i] < 'a' || text[i] > 'z')
+			return 0;
+	for (size_t i = at; i < n; i++)
+		if (strchr(digits, text[i]) == NULL) /* no NUL is among the n bytes */
+			return 0;
+	return at;
+}
+
+int
+auth_key_read(const char *text, struct auth_key *ret, struct err *e)
+{
+	size_t n = strnlen(text, AUTH_KEY_SIZE), at = tail_start(text, n);
+	char sum[KEY_CHECKSUM_LEN];
+
+	if (at == 0)
+		return err_set(e, ERR_UNAUTHENTICATED,
+		    "The API key does not have the form of one; send it whole, as wdn_sk_...");
+	checksum(text, n - sizeof(sum), sum);
+	if (memcmp(sum, text + n - sizeof(sum), sizeof(sum)) != 0)
+		return err_set(e, ERR_UNAUTHENTICATED,
+		    "The API key has a typing mistake or was cut; copy it again");
+	memset(ret, 0, sizeof(*ret));
+	memcpy(ret->id, text + at, AUTH_KEY_ID_LEN);
+	auth_sha256(text, n, ret->hash);
+	return 0;
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client.h"
+#include "json.h"
+#include "parse.h"
+
+#include <curl/curl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+enum {
+	CONNECT_TIMEOUT_MS = 5000,
+	BODY_MAX = 64 << 20, /* the largest page or result, many times over */
+	URL_MAX = 8192,
+	HEADER_MAX = 512,
+	TRIES = 4,
+	RETRY_AFTER_MAX_S = 10
+};
+
+struct client {
+	CURL *curl;
+	char server[512];
+	char authorization[128];
+	int64_t timeout_ms;
+};
+
+/* One exchange as the callbacks see it. */
+struct exchange {
+	struct buf *body;
+	bool (*fn)(void *ctx, const char *p, size_t n); /* streams only */
+	void *ctx;
+	CURL *curl;
+	char etag[80];
+	int retry_after_s;
+	bool stopped;
+};
+
+int
+client_new(const struct client_options *o, struct client **ret, struct err *e)
+{
+	struct client *c;
+
+	if (strlen(o->server) >= sizeof(c->server) || strncmp(o->server, "http", 4) != 0)
+		return err_set(e, ERR_USAGE,
+		    "the server must be a URL like http://127.0.0.1:8080 (WARDIAN_URL or --server)");
+	if (o->api_key != NULL && strlen(o->api_key) > sizeof(c->authorization) - 32)
+		return err_set(e, ERR_USAGE, "the API key is too long to be one (WARDIAN_API_KEY)");
+	c = calloc(1, sizeof(*c));
+	if (c == NULL)
+		return err_set(e, ERR_NO_MEMORY, "not enough memory for the HTTP client");
+	(void)snprintf(c->server, sizeof(c->server), "%s", o->server);
+	for (size_t n = strlen(c->server); n > 0 && c->server[n - 1] == '/'; n--)
+		c->server[n - 1] = '\0';
+	if (o->api_key != NULL)
+		(void)snprintf(c->authorization, sizeof(c->authorization), "Authorization: Bearer %s", o->api_key);
+	c->timeout_ms = o->timeout_ms;
+	c->curl = curl_easy_init();
+	if (c->curl == NULL) {
+		free(c);
+		return err_set(e, ERR_NO_MEMORY, "the HTTP client could not be made");
+	}
+	*ret = c;
+	return 0;
+}
+
+void
+client_free(struct client *c)
+{
+	if (c == NULL)
+		return;
+	curl_easy_cleanup(c->curl);
+	explicit_bzero(c, sizeof(*c));
+	free(c);
+}
+
+static size_t
+on_body(char *p, size_t size, size_t n, void *arg)
+{
+	struct exchange *x = arg;
+	long status = 0;
+
+	(void)curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &status); /* a valid handle cannot fail */
+	if (x->fn != NULL && status >= 200 && status < 300) {
+		if (x->fn(x->ctx, p, size * n))
+			return size * n;
+		x->stopped = true;
+		return 0;
+	}
+	buf_append(x->body, p, size * n);
+	return x->body->failed ? 0 : size * n;
+}
+
+static size_t
+on_header(char *p, size_t size, size_t n, void *arg)
+{
+	struct exchange *x = arg;
+	char line[HEADER_MAX];
+	struct err ignored = { 0 };
+	int64_t seconds;
+	size_t len = size * n;
+
+	if (len >= sizeof(line))
+		return len;
+	memcpy(line, p, len);
+	line[len] = '\0';
+	line[strcspn(line, "\r\n")] = '\0';
+	if (strncasecmp(line, "etag: ", 6) == 0)
+		(void)snprintf(x->etag, sizeof(x->etag), "%.79s", line + 6);
+	else if (strncasecmp(line, "retry-after: ", 13) == 0 &&
+	    parse_i64(line + 13, 0, RETRY_AFTER_MAX_S, &seconds, &ignored) == 0)
+		x->retry_after_s = (int)seconds;
+	return len;
+}
+
+/* NULL when memory is short; *ok collects the outcome so that callers add without checking each. */
+static void
+add_header(struct curl_slist **list, const char *line, bool *ok)
+{
+	struct curl_slist *grown = curl_slist_append(*list, line);
+
+	if (grown == NULL)
+		*ok = false;
+	else
+		*list = grown;
+}
+
+static struct curl_slist *
+make_headers(const struct client *c, const struct client_request *q)
+{
+	struct curl_slist *list = NULL;
+	char line[HEADER_MAX];
+	bool ok = true;
+
+	add_header(&list, "Expect:", &ok); /* no pause before a body */
+	if (c->authorization[0] != '\0')
+		add_header(&list, c->authorization, &ok);
+	if (q->body != NULL)
+		add_header(&list, "Content-Type: application/json", &ok);
+	if (q->idempotency_key != NULL) {
+		(void)snprintf(line, sizeof(line), "Idempotency-Key: %.255s", q->idempotency_key);
+		add_header(&list, line, &ok);
+	}
+	if (!ok) {
+		curl_slist_free_all(list);
+		return NULL;
+	}
+	return list;
+}
+
+static void
+set_common(CURL *curl, const char *url, struct curl_slist *headers, struct exchange *x)
+{
+	/* curl_easy_setopt fails only for unknown options or without memory; perform reports the
+	 * latter as a missing URL. */
+	curl_easy_reset(curl);
+	(void)curl_easy_setopt(curl, CURLOPT_URL, url);
+	(void)curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+	(void)curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
+	(void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	(void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
+	(void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	(void)curl_easy_setopt(curl, CURLOPT_USERAGENT, "wardian/" WARDIAN_VERSION);
+	(void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+	(void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, x);
+	(void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+	(void)curl_easy_setopt(curl, CURLOPT_HEADERDATA, x);
+}
+
+static int
+make_url(const struct client *c, const char *path, char url[static URL_MAX], struct err *e)
+{
+	int n = snprintf(url, URL_MAX, "%s%s", c->server, path);
+
+	if (n < 0 || n >= URL_MAX)
+		return err_set(e, ERR_URI_TOO_LONG, "the request's address is too long; use fewer filters");
+	return 0;
+}
+
+static int
+transport_error(const struct client *c, CURLcode rc, struct err *e)
+{
+	if (rc == CURLE_OPERATION_TIMEDOUT)
+		return err_set(e, ERR_TIMEOUT, "%s did not answer in time", c->server);
+	if (rc == CURLE_WRITE_ERROR)
+		return err_set(e, ERR_TOO_LARGE, "the answer of %s is larger than %d MiB", c->server,
+		    BODY_MAX >> 20);
+	return err_set(e, ERR_UNAVAILABLE, "%s cannot be reached (%s); is wardiand running there?",
+	    c->server, curl_easy_strerror(rc));
+}
+
+static int
+perform(struct client *c, const struct client_request *q, const char *url, struct client_response *r,
+    int *ret_retry_s, struct err *e)
+{
+	struct curl_slist *headers = make_headers(c, q);
+	struct exchange x = { .body = &r->body, .curl = c->curl };
+	long status = 0;
+	CURLcode rc;
+
+	if (headers == NULL)
+		return err_set(e, ERR_NO_MEMORY, "not enough memory for a request");
+	set_common(c->curl, url, headers, &x);
+	(void)curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, (long)c->timeout_ms);
+	(void)curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, q->method);
+	if (strcmp(q->method, "HEAD") == 0)
+		(void)curl_easy_setopt(c->curl, CURLOPT_NOBODY, 1L);
+	if (q->body != NULL || strcmp(q->method, "POST") == 0) {
+		(void)curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->n);
+		(void)curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, q->body == NULL ? "" : q->body);
+	}
+	rc = curl_easy_perform(c->curl);
+	curl_slist_free_all(headers);
+	if (rc != CURLE_OK)
+		return transport_error(c, rc, e);
+	(void)curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
+	r->status = (int)status;
+	(void)snprintf(r->etag, sizeof(r->etag), "%s", x.etag);
+	*ret_retry_s = x.retry_after_s;
+	return 0;
+}
+
+int
+client_request(struct client *c, const struct client_request *q, struct client_response *ret,
+    struct err *e)
+{
+	bool safe = strcmp(q->method, "GET") == 0 || strcmp(q->method, "HEAD") == 0 ||
+	    q->idempotency_key != NULL;
+	char url[URL_MAX];
+	int retry_s = 0;
+
+	if (make_url(c, q->path, url, e) < 0)
+		return -1;
+	for (int attempt = 1;; attempt++) {
+		*ret = (struct client_response){ 0 };
+		buf_init(&ret->body, BODY_MAX);
+		if (perform(c, q, url, ret, &retry_s, e) < 0) {
+			buf_done(&ret->body);
+			return -1;
+		}
+		if (ret->status != 503 || !safe || attempt == TRIES)
+			return 0;
+		buf_done(&ret->body);
+		(void)poll(NULL, 0, (retry_s > 0 ? retry_s : 1) * 1000);
+	}
+}
+
+int
+client_stream(struct client *c, const char *path, bool (*fn)(void *ctx, const char *p, size_t n),
+    void *ctx, struct err *e)
+{
+	struct client_response r = { 0 };
+	struct client_request q = { .method = "GET", .path = path };
+	struct curl_slist *headers;
+	struct exchange x = { .body = &r.body, .fn = fn, .ctx = ctx, .curl = c->curl };
+	char url[URL_MAX];
+	long status = 0;
+	CURLcode rc;
+	int failed = 0;
+
+	if (make_url(c, path, url, e) < 0)
+		return -1;
+	headers = make_headers(c, &q);
+	if (headers == NULL)
+		return err_set(e, ERR_NO_MEMORY, "not enough memory for a request");
+	buf_init(&r.body, BODY_MAX);
+	set_common(c->curl, url, headers, &x);
+	rc = curl_easy_perform(c->curl);
+	curl_slist_free_all(headers);
+	(void)curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
+	r.status = (int)status;
+	if (rc != CURLE_OK && !(rc == CURLE_WRITE_ERROR && x.stopped))
+		failed = transport_error(c, rc, e);
+	else if (status < 200 || status > 299)
+		failed = client_problem(&r, e);
+	buf_done(&r.body);
+	return failed;
+}
+
+/* --- problem documents (RFC 9457) ---------------------------------------------------------------- */
+
+static void
+take_fields(const struct json_value *errors, struct err *e)
+{
+	for (size_t i = 0; i < json_count(errors); i++) {
+		const struct json_value *row = json_at(errors, i);
+		const char *pointer = "", *detail = "";
+
+		if (!json_get_text(json_member(row, "pointer"), &pointer))
+			(void)json_get_text(json_member(row, "parameter"), &pointer);
+		(void)json_get_text(json_member(row, "detail"), &detail);
+		err_field_add(e, pointer, "%s", detail);
+	}
+}
+
+int
+client_problem(const struct client_response *r, struct err *e)
+{
+	AUTO(json) j = NULL;
+	const char *code = "", *detail = NULL, *title = "";
+	struct err ignored = { 0 };
+	enum err_code known;
+
+	if (r->body.n == 0 || json_parse(r->body.p, r->body.n, &j, &ignored) < 0)
+		return err_set(e, ERR_PROTOCOL,
+		    "the server answered %d without a problem document; is this address Wardian's?", r->status);
+	(void)json_get_text(json_member(json_root(j), "code"), &code);
+	(void)json_get_text(json_member(json_root(j), "title"), &title);
+	if (!json_get_text(json_member(json_root(j), "detail"), &detail))
+		detail = title;
+	known = err_code_of_slug(code);
+	err_set(e, known == ERR_NONE ? ERR_PROTOCOL : known, "%s", detail);
+	if (json_member(json_root(j), "errors") != NULL)
+		take_fields(json_member(json_root(j), "errors"), e);
+	return -1;
+}
+
+static void
+escape(const char *text, const char *extra, struct buf *out)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+
+	for (const char *p = text; *p != '\0'; p++) {
+		if (strchr(plain, *p) != NULL || strchr(extra, *p) != NULL)
+			buf_char(out, *p);
+		else
+			buf_printf(out, "%%%02X", (unsigned)(unsigned char)*p);
+	}
+}
+
+void
+client_escape(const char *text, struct buf *out)
+{
+	escape(text, "", out);
+}
+
+void
+client_escape_path(const char *path, struct buf *out)
+{
+	escape(path, "/", out);
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Group commit.  Callers put a unit, which lives on their stack, into a queue and sleep.  Committers,
+ * threads with a connection each, take whatever has queued up while their last batch was in flight
+ * (no timer, no delay) and run it as one transaction (db_batch.c).  While one committer waits for the
+ * disk the other one works.  A unit is the committer's from the moment it is taken until it is done;
+ * before that its caller may take it back when the deadline passes.
+ */
+#include "db_group_internal.h"
+
+#include <string.h>
+
+enum {
+	COMMITTERS = 2,   /* one at the disk, one at work; more only add deadlocks (measured) */
+	QUEUE_MAX = 4096, /* units; far more than there are threads to wait for them */
+};
+
+struct committer {
+	struct db_group *group;
+	struct thread thread;
+	struct db_conn conn;   /* owned by the thread */
+	struct db_batch batch; /* owned by the thread */
+};
+
+struct db_group {
+	struct db *db;
+	struct lock lock;
+	struct cond work; /* the queue is not empty, or stop */
+	/* under lock */
+	struct db_unit *first, **last;
+	int n_queued;
+	bool stop;
+	/* immutable while threads run */
+	struct committer committers[COMMITTERS];
+};
+
+/* --- committers -------------------------------------------------------------------------------------------- */
+
+static bool
+take_batch(struct db_group *g, struct db_batch *b)
+{
+	size_t bytes = 0;
+
+	b->n = 0;
+	lock_take(&g->lock);
+	while (g->first == NULL && !g->stop)
+		(void)cond_wait(&g->work, &g->lock, (struct deadline){ 0 });
+	while (g->first != NULL && b->n < DB_BATCH_UNITS && bytes < DB_BATCH_BYTES) {
+		struct db_unit *u = g->first;
+
+		g->first = u->next;
+		if (g->first == NULL)
+			g->last = &g->first;
+		g->n_queued--;
+		u->state = DB_UNIT_TAKEN;
+		bytes += u->bytes;
+		b->units[b->n++] = u;
+	}
+	lock_give(&g->lock);
+	return b->n > 0;
+}
+
+static void
+report_batch(struct db_group *g, struct db_batch *b)
+{
+	lock_take(&g->lock);
+	for (size_t i = 0; i < b->n; i++) {
+		b->units[i]->state = DB_UNIT_DONE;
+		/* The unit is gone as soon as its caller holds the lock. */
+		cond_wake_one(&b->units[i]->done);
+	}
+	lock_give(&g->lock);
+}
+
+static void *
+run_committer(void *arg)
+{
+	struct committer *c = arg;
+
+	while (take_batch(c->group, &c->batch)) {
+		db_batch_run(&c->batch, &c->group->db->api, &c->conn);
+		report_batch(c->group, &c->batch);
+	}
+	db_conn_close(&c->group->db->api, &c->conn);
+	return NULL;
+}
+
+int
+db_group_new(struct db *db, struct db_group **ret, struct err *e)
+{
+	struct db_group *g = calloc(1, sizeof(*g));
+
+	if (g == NULL)
+		return err_set(e, ERR_NO_MEMORY, "there is no memory for the group committer");
+	g->db = db;
+	lock_init(&g->lock);
+	cond_init(&g->work);
+	g->last = &g->first;
+	for (size_t i = 0; i < COMMITTERS; i++) {
+		struct committer *c = &g->committers[i];
+
+		c->group = g;
+		if (db_batch_init(&c->batch, e) < 0 ||
+		    thread_start(&c->thread, "db-commit", run_committer, c, e) < 0) {
+			db_group_free(g);
+			return -1;
+		}
+	}
+	*ret = g;
+	return 0;
+}
+
+void
+db_group_free(struct db_group *g)
+{
+	if (g == NULL)
+		return;
+	lock_take(&g->lock);
+	g->stop = true;
+	cond_wake_all(&g->work);
+	lock_give(&g->lock);
+	for (size_t i = 0; i < COMMITTERS; i++) {
+		thread_join(&g->committers[i].thread);
+		db_batch_done(&g->committers[i].batch);
+	}
+	REQUIRE(g->first == NULL);
+	cond_done(&g->work);
+	lock_done(&g->lock);
+	free(g);
+}
+
+/* --- callers ------------------------------------------------------------------------------------------------- */
+
+static void
+unlink_unit(struct db_group *g, struct db_unit *u)
+{
+	struct db_unit **at = &g->first;
+
+	while (*at != u)
+		at = &(*at)->next;
+	*at = u->next;
+	if (g->last == &u->next)
+		g->last = at;
+	g->n_queued--;
+}
+
+static int
+submit(struct db_group *g, struct db_unit *u, struct err *e)
+{
+	struct deadline d = deadline_in_ms(g->db->timeout_ms);
+	bool waiting = true;
+	int rc = 0;
+
+	lock_take(&g->lock);
+	REQUIRE(!g->stop);
+	if (g->n_queued == QUEUE_MAX) {
+		lock_give(&g->lock);
+		return err_set(e, ERR_BUSY, "too many changes wait to be stored; try again");
+	}
+	*g->last = u;
+	g->last = &u->next;
+	g->n_queued++;
+	cond_wake_one(&g->work);
+	while (u->state == DB_UNIT_QUEUED && waiting)
+		waiting = cond_wait(&u->done, &g->lock, d);
+	if (u->state == DB_UNIT_QUEUED) {
+		unlink_unit(g, u);
+		rc = err_set(e, ERR_BUSY, "the change waited too long to be stored; try again");
+	}
+	/* A committer's work is bounded by deadlines of its own. */
+	while (u->state == DB_UNIT_TAKEN)
+		(void)cond_wait(&u->done, &g->lock, (struct deadline){ 0 });
+	lock_give(&g->lock);
+	return rc;
+}
+
+static int
+read_results(struct db_unit *u, int64_t *rows, struct arena *mem, struct err *e)
+{
+	for (size_t i = 0; i < u->n; i++) {
+		const struct db_query q = { .stmt = u->writes[i].stmt, .cols = u->writes[i].cols, .mem = mem,
+			.first = true };
+		int64_t n = db_rows_read(u->results[i], &q, e);
+
+		if (n < 0)
+			return -1;
+		if (rows != NULL)
+			rows[i] = n;
+	}
+	return 0;
+}
+
+static int
+prepare_unit(struct db *db, struct db_unit *u, struct tenant_id tenant, struct err *e)
+{
+	if (db_tx_context(db, &tenant, &u->context, e) < 0)
+		return -1;
+	for (size_t i = 0; i < u->n; i++) {
+		const struct db_stmt **st = &u->stmts[i];
+
+		if (db_find(db, DB_ROLE_API, u->writes[i].stmt, st, e) < 0)
+			return -1;
+		u->n_params++;
+		if (db_params_build(&u->params[i], u->writes[i].args, (*st)->params, (*st)->n_params,
+		        (*st)->name, e) < 0)
+			return -1;
+		u->bytes += db_params_size(&u->params[i]);
+	}
+	return 0;
+}
+
+static void
+unit_done(struct db_unit *u)
+{
+	for (size_t i = 0; i < u->n_params; i++)
+		db_params_done(&u->params[i]);
+	for (size_t i = 0; i < u->n; i++)
+		PQclear(u->results[i]);
+	db_params_done(&u->context);
+	cond_done(&u->done);
+}
+
+int
+db_group_write(struct db *db, struct tenant_id tenant, const struct db_write *writes, size_t n,
+    int64_t *rows, struct arena *mem, struct err *e)
+{
+	struct db_unit u = { .tenant = tenant, .writes = writes, .n = n };
+	int64_t start = clock_mono_ns();
+	int rc = -1;
+
+	REQUIRE(n > 0);
+	REQUIRE(n <= DB_GROUP_STATEMENTS);
+	cond_init(&u.done);
+	if (prepare_unit(db, &u, tenant, e) == 0 && submit(db->group, &u, e) == 0) {
+		if (u.failed)
+			*e = u.err;
+		else
+			rc = read_results(&u, rows, mem, e);
+	}
+	unit_done(&u);
+	if (rc == 0)
+		db_observe(db, "write", -1);
+	db_observe(db, "call", clock_mono_ns() - start);
+	return rc;
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One turn of the queue, on the ledger's thread: what waits, what this node holds, what was
+ * canceled, and a batch of claims that fits into what is free.  What is free was counted when the
+ * turn was sent off; since then it can only have grown, because nothing else claims.
+ *
+ * The directory of a claimed job is written here, too, so that the loop only has to tell the spawner.
+ */
+#include "sched_internal.h"
+
+#include "caps.h"
+
+enum {
+	/* The rows of a turn and one batch of manifests (job.h caps them at 8 MiB). */
+	TURN_ARENA_BYTES = 64 << 20,
+	/* A turn that found nothing to do is not repeated at once, whatever bells ring: a backlog that
+	 * does not fit costs a walk over it each time. */
+	IDLE_LEAST_MS = 5,
+	IDLE_MOST_MS = 100,
+	/* Cancel wishes are looked for this often while bells ring. */
+	MINE_LEAST_MS = 50
+};
+
+/* --- on the ledger's thread ----------------------------------------------------------------------------- */
+
+static void
+explain(const struct err *e, char out[static SCHED_MESSAGE_SIZE])
+{
+	if (e->n_fields > 0) /* the first fault says most */
+		sched_message(out, "%s: %s", e->fields[0].name, e->fields[0].msg);
+	else
+		sched_message(out, "%s", e->msg);
+}
+
+static int
+inputs_of(const struct job_spec *spec, struct arena *mem, struct compute_run *run, struct err *e)
+{
+	struct compute_input *inputs = arena_array(mem, spec->n_inputs, sizeof(*inputs));
+
+	if (inputs == NULL)
+		return arena_err(e);
+	for (size_t i = 0; i < spec->n_inputs; i++)
+		inputs[i] = (struct compute_input){ .path = spec->inputs[i].path,
+			.p = spec->inputs[i].text, .n = spec->inputs[i].n };
+	run->inputs = inputs;
+	run->n_inputs = spec->n_inputs;
+	return 0;
+}
+
+/* Writes the run directory; c keeps the limits, which is all that the spawner wants to know. */
+static int
+prepare(struct sched *s, const struct job_spec *spec, struct arena *mem, struct sched_claimed *c,
+    struct err *e)
+{
+	struct compute_run run;
+	struct sched_env env;
+
+	c->environment = spec->environment;
+	c->launch.disk_bytes = spec->disk_bytes;
+	c->launch.wall_ms = spec->wall_ms;
+	c->launch.no_output_ms = spec->no_output_ms;
+	c->launch.log_bytes = spec->log_bytes;
+	run = c->launch;
+	if (sched_env_build(spec, run.id.run, c->attempt, run.cpu_milli, mem, &env, e) < 0)
+		return -1;
+	if (inputs_of(spec, mem, &run, e) < 0)
+		return -1;
+	run.argv = spec->argv;
+	run.n_argv = spec->n_argv;
+	run.env = env.v;
+	run.n_env = env.n;
+	return compute_prepare(s->compute, &run, e);
+}
+
+static void
+make_ready(struct sched *s, const struct job_claim *claim, struct sched_claimed *c)
+{
+	AUTO(arena) mem = arena_new(CAP_REQUEST_ARENA_BYTES);
+	struct sched_spec x = { 0 };
+	struct err e = { 0 };
+
+	if (mem == NULL)
+		err_set(&e, ERR_NO_MEMORY, "no memory to prepare the run");
+	else if (sched_spec_of(s, claim->manifest, mem, &x, &e) == 0 &&
+	    prepare(s, &x.spec, mem, c, &e) == 0) {
+		sched_spec_done(&x);
+		return;
+	}
+	sched_spec_done(&x);
+	c->failed = true;
+	explain(&e, c->why);
+}
+
+static void
+add_claimed(struct sched *s, const struct job_queued *row, const struct job_claim *claim)
+{
+	struct sched_turn *t = &s->turn;
+	struct sched_claimed *c = &t->claimed[t->n_claimed];
+
+	*c = (struct sched_claimed){ .attempt = claim->attempt, .max_attempts = row->max_attempts,
+		.created_wall_us = claim->created_wall_us };
+	/* What was counted against the node is what the run gets, whatever the defaults are by now. */
+	c->launch = (struct compute_run){ .id = { .tenant = claim->tenant, .run = claim->id,
+		.epoch = claim->epoch }, .uid_slot = claim->uid_slot, .cpu_milli = row->cpu_milli,
+		.memory_bytes = row->memory_bytes, .processes = s->o.processes,
+		.grace_ms = s->o.grace_ms };
+	make_ready(s, claim, c);
+	t->n_claimed++;
+}
+
+static int
+choose(struct sched *s, const struct job_queued *rows, size_t n, size_t **ret, size_t *ret_n,
+    struct err *e)
+{
+	struct sched_turn *t = &s->turn;
+	struct sched_candidate *v = arena_array(t->op.mem, n, sizeof(*v));
+	struct sched_question q = { .candidates = v, .n_candidates = n, .uses = t->uses,
+		.n_uses = t->n_uses, .max = SCHED_CLAIMS_MAX,
+		.total = { .cpu_milli = s->o.cpu_milli, .memory_bytes = s->o.memory_bytes,
+		    .jobs = s->o.jobs_max } };
+
+	if (v == NULL)
+		return arena_err(e);
+	for (size_t i = 0; i < n; i++)
+		v[i] = (struct sched_candidate){ .tenant = rows[i].tenant, .id = rows[i].id,
+			.priority = rows[i].priority, .queued_wall_us = rows[i].queued_wall_us,
+			.cpu_milli = rows[i].cpu_milli, .memory_bytes = rows[i].memory_bytes };
+	return sched_pick(&q, &t->reserved, t->op.mem, ret, ret_n, e);
+}
+
+static int
+claim(struct sched *s, const struct job_queued *rows, size_t n, struct err *e)
+{
+	struct sched_turn *t = &s->turn;
+	struct job_claim claims[SCHED_CLAIMS_MAX] = { 0 };
+	size_t *picks, n_picks;
+
+	if (choose(s, rows, n, &picks, &n_picks, e) < 0)
+		return -1;
+	t->n_picked = n_picks;
+	for (size_t i = 0; i < n_picks; i++)
+		claims[i] = (struct job_claim){ .tenant = rows[picks[i]].tenant, .id = rows[picks[i]].id };
+	if (job_claim(s->o.db, s->o.node, s->o.lease_ms, claims, n_picks, t->op.mem, e) < 0)
+		return -1;
+	for (size_t i = 0; i < n_picks; i++)
+		if (claims[i].epoch > 0)
+			add_claimed(s, &rows[picks[i]], &claims[i]);
+	return 0;
+}
+
+/* Moves the rows that nobody asked to end to the front; their number. */
+static size_t
+keep_wanted(struct job_queued *rows, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!rows[i].cancel_requested)
+			rows[kept++] = rows[i];
+	return kept;
+}
+
+static int
+turn_work(struct sched_op *op, struct err *e)
+{
+	struct sched *s = op->s;
+	struct sched_turn *t = &s->turn;
+	struct job_queued *rows;
+	size_t n;
+
+	if (job_queue_waiting(s->o.db, SCHED_CANDIDATES_MAX, op->mem, &rows, &n, e) < 0)
+		return -1;
+	if (t->read_mine) {
+		if (job_queue_mine(s->o.db, s->o.node, op->mem, &t->mine, &t->n_mine, e) < 0)
+			return -1;
+		t->mine_read = true;
+	}
+	if (sched_cancel_waiting(s, rows, n, op->mem, &t->n_canceled, e) < 0)
+		return -1;
+	n = keep_wanted(rows, n);
+	t->n_waiting = n;
+	if (!t->may_claim || n == 0 || atomic_load(&s->stopping))
+		return 0;
+	return claim(s, rows, n, e);
+}
+
+/* --- on the loop ------------------------------------------------------------------------------------------ */
+
+static void
+take_on(struct sched *s, const struct sched_claimed *c, int64_t began_ms)
+{
+	struct sched_run *r = sched_table_add(s, &c->launch);
+	int64_t waited_us = clock_wall_us() - c->created_wall_us;
+
+	metrics_add(s->o.metrics, METRIC_SCHED_CLAIMS, 1);
+	metrics_observe_ns(s->o.metrics, METRIC_JOB_QUEUE_WAIT, waited_us > 0 ? waited_us * 1000 : 0);
+	if (r == NULL)
+		return; /* its row is found without an attempt by the next look, and put back */
+	r->environment = c->environment;
+	r->attempt = c->attempt;
+	r->max_attempts = c->max_attempts;
+	r->row = JOB_CLAIMED;
+	r->claimed_ms = began_ms;
+	if (c->failed)
+		sched_run_failed(s, r, NULL, 0, c->why);
+	else
+		s->unsent = true;
+}
+
+static void
+rest(struct sched *s, int64_t took_ms)
+{
+	int64_t wait_ms = took_ms < IDLE_MOST_MS ? took_ms : IDLE_MOST_MS;
+	int64_t at_ms = sched_now_ms() + (wait_ms > IDLE_LEAST_MS ? wait_ms : IDLE_LEAST_MS);
+
+	if (at_ms > s->turn_after_ms)
+		s->turn_after_ms = at_ms;
+}
+
+static void
+turn_done(struct sched_op *op)
+{
+	struct sched *s = op->s;
+	struct sched_turn *t = &s->turn;
+
+	if (op->rc < 0)
+		sched_ledger_failed(s, &op->err, "look at the queue");
+	else
+		sched_ledger_worked(s);
+	if (t->mine_read) {
+		s->mine_read_ms = sched_now_ms();
+		sched_rows_compare(s, t);
+	}
+	for (size_t i = 0; i < t->n_claimed; i++)
+		take_on(s, &t->claimed[i], op->began_ms);
+	if (op->rc == 0) {
+		metrics_set(s->o.metrics, METRIC_JOBS_QUEUED, (int64_t)(t->n_waiting - t->n_claimed));
+		metrics_add_by(s->o.metrics, METRIC_JOBS_ENDED, "canceled", (int64_t)t->n_canceled);
+		/* A full batch, or one that others thinned out: there is more to have. */
+		if (t->n_picked == SCHED_CLAIMS_MAX || t->n_claimed < t->n_picked)
+			s->turn_due = true;
+		else if (t->n_claimed == 0)
+			rest(s, op->took_ms);
+	}
+	arena_free(op->mem);
+	op->mem = NULL;
+	sched_run_gauges(s);
+}
+
+static int
+count_uses(struct sched *s, struct sched_turn *t)
+{
+	struct sched_run *r = NULL;
+
+	t->uses = arena_array(t->op.mem, s->n_runs + 1, sizeof(*t->uses));
+	if (t->uses == NULL)
+		return -1;
+	t->n_uses = 0;
+	while ((r = sched_table_next(s, r)) != NULL)
+		if (r->state != SCHED_RUN_OVER)
+			t->uses[t->n_uses++] = (struct sched_use){ .tenant = r->launch.id.tenant,
+				.cpu_milli = r->launch.cpu_milli, .memory_bytes = r->launch.memory_bytes };
+	return 0;
+}
+
+/* Completions that cannot be written must not pile up behind new claims. */
+static bool
+may_claim(const struct sched *s)
+{
+	return s->connected && !s->listing && s->booted && s->trusted &&
+	    (int64_t)s->n_runs < 2 * s->o.jobs_max;
+}
+
+void
+sched_turn_push(struct sched *s)
+{
+	struct sched_turn *t = &s->turn;
+
+	if (t->op.busy)
+		return;
+	t->op.mem = arena_new(TURN_ARENA_BYTES);
+	if (t->op.mem == NULL || count_uses(s, t) < 0) {
+		arena_free(t->op.mem);
+		t->op.mem = NULL;
+		return; /* the poll timer asks again */
+	}
+	t->number++;
+	t->may_claim = may_claim(s);
+	t->read_mine = s->mine_due && sched_now_ms() - s->mine_read_ms >= MINE_LEAST_MS;
+	t->mine_read = false;
+	t->n_mine = t->n_waiting = t->n_canceled = t->n_picked = t->n_claimed = 0;
+	sched_op_push(&t->op);
+	s->turn_due = false;
+	if (t->read_mine)
+		s->mine_due = false;
+	else if (s->mine_due)
+		s->turn_after_ms = s->mine_read_ms + MINE_LEAST_MS;
+}
+
+void
+sched_turn_init(struct sched *s)
+{
+	s->turn.op = (struct sched_op){ .s = s, .pool = s->ledger, .work = turn_work,
+		.done = turn_done };
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sched_reconcile.h"
+
+/*
+ *   row        live            gone, record     gone, no record
+ *   held       adopt           collect          lose
+ *   canceling  stop            collect          lose
+ *   none       kill            tidy             tidy
+ *
+ * A live one with a record is about to end; its end will be told.  Every action can be done again:
+ * completing is fenced, killing and tidying what is gone does nothing.
+ */
+enum sched_action
+sched_reconcile_action(enum sched_row row, bool live, bool record)
+{
+	if (live) {
+		if (row == SCHED_ROW_NONE)
+			return SCHED_KILL;
+		return row == SCHED_ROW_CANCELING ? SCHED_STOP : SCHED_ADOPT;
+	}
+	if (row == SCHED_ROW_NONE)
+		return SCHED_TIDY;
+	return record ? SCHED_COLLECT : SCHED_LOSE;
+}
+
+const char *
+sched_action_name(enum sched_action a)
+{
+	switch (a) {
+	case SCHED_ADOPT:
+	case SCHED_STOP:
+		return "adopted";
+	case SCHED_COLLECT:
+		return "collected";
+	case SCHED_LOSE:
+		return "lost";
+	case SCHED_KILL:
+		return "killed";
+	case SCHED_TIDY:
+		return NULL;
+	}
+	return NULL;
+}

@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Deaths of daemon, worker and keeper, the spawner's manners, and what must not be left behind. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "clock.h"
+#include "fd.h"
+#include "rig.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int
+open_rig(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+
+	rig_open(r);
+	*state = r;
+	return 0;
+}
+
+static int
+close_rig(void **state)
+{
+	rig_close(*state);
+	free(*state);
+	return 0;
+}
+
+static void
+start_sleeper(struct rig *r, const char *script, struct rig_result *res)
+{
+	const struct rig_run run = { .argv = RIG_ARGV("/bin/sh", "-c", script) };
+
+	rig_start(r, &run, res);
+	rig_wait_started(r, res, 10000);
+	assert_true(res->started);
+}
+
+/* The list as the spawner tells it now; true when the run is on it. */
+static bool
+listed(struct rig *r, const struct rig_result *res, pid_t *ret_pid)
+{
+	struct sandbox_event ev;
+	bool found = false;
+
+	rig_send(r, SANDBOX_LIST, NULL);
+	while (rig_event(r, &ev, 10000) && ev.kind != SANDBOX_LIST_END) {
+		if (ev.kind != SANDBOX_LISTED || memcmp(&ev.id, &res->id, sizeof(ev.id)) != 0)
+			continue;
+		found = true;
+		*ret_pid = ev.pid;
+	}
+	return found;
+}
+
+static void
+kill_worker(struct rig *r)
+{
+	pid_t worker = rig_worker(r);
+
+	assert_true(worker > 1);
+	assert_int_equal(kill(worker, SIGKILL), 0);
+	rig_connect(r);
+	assert_true(rig_worker(r) != worker);
+}
+
+static void
+a_run_outlives_its_daemon(void **state)
+{
+	struct rig *r = *state;
+	struct rig_result res;
+	pid_t pid = -1;
+
+	start_sleeper(r, "echo before; sleep 0.5; echo after", &res);
+	fd_close(&r->fd);
+	usleep(100000);
+	rig_connect(r);
+	assert_true(listed(r, &res, &pid));
+	assert_int_equal(pid, res.pid);
+	rig_wait(r, &res, 10000);
+	rig_collect(r, &res);
+	assert_int_equal(res.exit.outcome, SANDBOX_EXITED);
+	assert_string_equal(res.log, "before\nafter\n");
+	rig_done(&res);
+}
+
+static void
+a_run_outlives_the_worker_and_is_adopted(void **state)
+{
+	struct rig *r = *state;
+	struct rig_result res;
+	pid_t pid = -1;
+
+	start_sleeper(r, "echo before; sleep 1; echo after; exit 5", &res);
+	kill_worker(r);
+	assert_true(listed(r, &res, &pid));
+	assert_int_equal(pid, res.pid);
+	rig_wait(r, &res, 10000);
+	assert_true(res.ended);
+	rig_collect(r, &res);
+	assert_int_equal(res.exit.outcome, SANDBOX_EXITED);
+	assert_int_equal(res.exit.exit_code, 5);
+	assert_string_equal(res.log, "before\nafter\n");
+	assert_true(rig_quiet(r, 5000));
+	rig_done(&res);
+}
+
+static void
+an_adopted_run_can_be_stopped(void **state)
+{
+	struct rig *r = *state;
+	struct rig_result res;
+
+	start_sleeper(r, "sleep 60", &res);
+	kill_worker(r);
+	rig_send(r, SANDBOX_STOP, &res.id);
+	rig_wait(r, &res, 10000);
+	rig_collect(r, &res);
+	assert_int_equal(res.exit.outcome, SANDBOX_STOPPED);
+	assert_true(rig_quiet(r, 5000));
+	rig_done(&res);
+}
+
+static void
+a_run_that_ends_while_no_worker_lives_leaves_its_record(void **state)
+{
+	struct rig *r = *state;
+	struct rig_result res;
+	pid_t pid;
+
+	start_sleeper(r, "sleep 0.3; exit 9", &res);
+	pid = rig_worker(r);
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	usleep(600000);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	rig_connect(r);
+	assert_false(listed(r, &res, &pid));
+	rig_collect(r, &res);
+	assert_true(res.has_exit);
+	assert_int_equal(res.exit.exit_code, 9);
+	assert_true(rig_quiet(r, 5000));
+	rig_done(&res);
+}
+
+static void
+a_killed_keeper_takes_everything_with_it_and_leaves_no_record(void **state)
+{
+	struct rig *r = *state;
+	struct rig_result res;
+
+	start_sleeper(r, "sleep 60 & sleep 60", &res);
+	assert_int_equal(kill(res.pid, SIGKILL), 0);
+	rig_wait(r, &res, 10000);
+	assert_true(res.ended);
+	rig_collect(r, &res);
+	assert_false(res.has_exit);
+	assert_true(rig_quiet(r, 5000));
+	rig_done(&res);
+}
+
+static void
+a_second_kill_ends_the_keeper_itself(void **state)
+{
+	struct rig *r = *state;
+	struct rig_result res;
+
+	start_sleeper(r, "sleep 60", &res);
+	assert_int_equal(kill(res.pid, SIGSTOP), 0);
+	rig_send(r, SANDBOX_KILL, &res.id);
+	rig_send(r, SANDBOX_KILL, &res.id);
+	rig_wait(r, &res, 10000);
+	assert_true(res.ended);
+	rig_collect(r, &res);
+	assert_false(res.has_exit);
+	rig_done(&res);
+}
+
+static void
+a_forged_keeper_file_is_no_claim(void **state)
+{
+	struct rig *r = *state;
+	struct rig_result res;
+	struct sandbox_keeper_file file;
+	char path[512];
+	pid_t pid;
+	int fd;
+
+	start_sleeper(r, "sleep 60", &res);
+	snprintf(path, sizeof(path), "%s/keeper", res.out);
+	fd = open(path, O_RDWR);
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &file, sizeof(file), 0), sizeof(file));
+	assert_int_equal(file.pid, res.pid);
+	file.pid = getpid();
+	assert_int_equal(pwrite(fd, &file, sizeof(file), 0), sizeof(file));
+	close(fd);
+	/* Nobody claims the run's groups now: its processes are a stranger's and are swept. */
+	kill_worker(r);
+	assert_false(listed(r, &res, &pid));
+	rig_send(r, SANDBOX_KILL, &res.id);
+	assert_true(rig_quiet(r, 10000));
+	rig_done(&res);
+}
+
+static void
+a_run_cannot_be_started_twice(void **state)
+{
+	struct rig *r = *state;
+	struct sandbox_request q = { .protocol = SANDBOX_PROTOCOL, .verb = SANDBOX_START,
+		.limits = rig_limits() };
+	struct rig_result res;
+	struct err e = { 0 };
+
+	start_sleeper(r, "sleep 0.3", &res);
+	q.id = res.id;
+	assert_int_equal(sandbox_send(r->fd, &q, &e), 0);
+	rig_wait(r, &res, 10000);
+	assert_true(res.refused);
+	assert_int_equal(res.sys, EEXIST);
+	res.refused = false;
+	rig_wait(r, &res, 10000);
+	assert_true(res.ended);
+	res.ended = false;
+	assert_int_equal(sandbox_send(r->fd, &q, &e), 0);
+	rig_wait(r, &res, 10000);
+	assert_true(res.refused);
+	assert_int_equal(res.step, SANDBOX_STEP_RUN_DIR);
+	assert_int_equal(res.sys, EEXIST);
+	rig_collect(r, &res);
+	assert_true(res.has_exit);
+	rig_done(&res);
+}
+
+static void
+stop_of_a_run_that_is_over_says_so(void **state)
+{
+	struct rig *r = *state;
+	const struct rig_run run = { .argv = RIG_ARGV("/usr/bin/true") };
+	struct rig_result res;
+
+	rig_do(r, &run, &res);
+	res.ended = false;
+	rig_send(r, SANDBOX_STOP, &res.id);
+	rig_wait(r, &res, 10000);
+	assert_true(res.ended);
+	rig_done(&res);
+}
+
+static void
+impossible_starts_are_refused_with_the_check_that_failed(void **state)
+{
+	struct rig *r = *state;
+	struct sandbox_request q = { .protocol = SANDBOX_PROTOCOL, .verb = SANDBOX_START,
+		.limits = rig_limits() };
+	struct sandbox_event ev;
+	struct err e = { 0 };
+
+	q.id = (struct sandbox_run_id){ .tenant = r->tenant, .run = uuid_v7(), .epoch = 1 };
+	assert_int_equal(sandbox_send(r->fd, &q, &e), 0);
+	assert_true(rig_event(r, &ev, 10000));
+	assert_int_equal(ev.kind, SANDBOX_FAILED);
+	assert_int_equal(ev.step, SANDBOX_STEP_RUN_DIR);
+	assert_int_equal(ev.sys, ENOENT);
+	q.limits.memory_bytes = -1;
+	assert_int_equal(sandbox_send(r->fd, &q, &e), 0);
+	assert_true(rig_event(r, &ev, 10000));
+	assert_int_equal(ev.kind, SANDBOX_REFUSED);
+	assert_int_equal(ev.step, SANDBOX_STEP_LIMITS);
+	q.limits = rig_limits();
+	q.uid_slot = UINT32_MAX;
+	assert_int_equal(sandbox_send(r->fd, &q, &e), 0);
+	assert_true(rig_event(r, &ev, 10000));
+	assert_int_equal(ev.kind, SANDBOX_REFUSED);
+	assert_int_equal(ev.step, SANDBOX_STEP_USER_MAP);
+	q.reserved = 1;
+	assert_int_equal(sandbox_send(r->fd, &q, &e), 0);
+	assert_true(rig_event(r, &ev, 10000));
+	assert_int_equal(ev.kind, SANDBOX_REFUSED);
+	assert_int_equal(ev.step, SANDBOX_STEP_RECORD);
+}
+
+static void
+a_missing_launch_file_fails_the_start_and_leaves_nothing(void **state)
+{
+	struct rig *r = *state;
+	const struct rig_run run = { .argv = RIG_ARGV("/usr/bin/true") };
+	struct sandbox_request q = { .protocol = SANDBOX_PROTOCOL, .verb = SANDBOX_START,
+		.limits = rig_limits() };
+	struct rig_result res;
+	char command[1024];
+	struct err e = { 0 };
+
+	/* A run that is over, then its directory as if it had never been and without a launch file. */
+	rig_do(r, &run, &res);
+	snprintf(command, sizeof(command), "rm '%s/../launch' && rm -rf '%s'", res.out, res.out);
+	assert_int_equal(system(command), 0);
+	q.id = res.id;
+	res.ended = res.started = false;
+	assert_int_equal(sandbox_send(r->fd, &q, &e), 0);
+	rig_wait(r, &res, 10000);
+	assert_true(res.failed);
+	assert_int_equal(res.step, SANDBOX_STEP_LAUNCH_FILE);
+	assert_int_equal(res.sys, ENOENT);
+	assert_true(access(res.out, F_OK) < 0);
+	assert_true(rig_quiet(r, 5000));
+	rig_done(&res);
+}
+
+static int
+raw_connect(const struct rig *r)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/spawner.sock", r->dir);
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static void
+malformed_records_are_refused_and_the_spawner_lives(void **state)
+{
+	struct rig *r = *state;
+	pid_t worker = rig_worker(r);
+	int fd = raw_connect(r);
+	struct sandbox_event ev;
+
+	assert_true(fd >= 0);
+	for (size_t n = 1; n < 400; n += 7) {
+		char bytes[400];
+
+		memset(bytes, (int)n, sizeof(bytes));
+		assert_int_equal(send(fd, bytes, n, 0), (ssize_t)n);
+		assert_int_equal(recv(fd, &ev, sizeof(ev), 0), sizeof(ev));
+		assert_int_equal(ev.kind, SANDBOX_REFUSED);
+		assert_int_equal(ev.step, SANDBOX_STEP_RECORD);
+	}
+	close(fd);
+	assert_int_equal(rig_worker(r), worker);
+}
+
+static void
+strangers_cannot_speak_to_the_spawner(void **state)
+{
+	struct rig *r = *state;
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		/* Another user with the daemon's group, who passes the socket's mode. */
+		char byte;
+		int fd;
+
+		if (setgid(r->gid) < 0 || setuid(4242) < 0)
+			_exit(2);
+		fd = raw_connect(r);
+		if (fd < 0)
+			_exit(0);
+		_exit(recv(fd, &byte, 1, 0) == 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void
+a_fifth_connection_closes_the_oldest_and_the_newest_hears(void **state)
+{
+	struct rig *r = *state;
+	struct rig_result res;
+	int older[5];
+	char byte;
+
+	for (size_t i = 0; i < ARRAY_LEN(older); i++)
+		assert_true((older[i] = raw_connect(r)) >= 0);
+	rig_connect(r);
+	assert_int_equal(recv(older[0], &byte, 1, 0), 0);
+	start_sleeper(r, "exit 0", &res);
+	rig_wait(r, &res, 10000);
+	assert_true(res.ended);
+	for (size_t i = 0; i < ARRAY_LEN(older); i++)
+		close(older[i]);
+	rig_done(&res);
+}
+
+static void
+a_second_spawner_on_the_same_directory_refuses(void **state)
+{
+	struct rig *r = *state;
+	char command[512];
+
+	snprintf(command, sizeof(command),
+	    WARDIAN_BUILD_DIR "/wardian-spawner --state %s --user root --uid-base 1900000000 --keeper "
+	    WARDIAN_BUILD_DIR "/wardian-keeper 2>/dev/null", r->dir);
+	assert_true(system(command) != 0);
+}
+
+static void
+the_spawner_has_no_network_and_few_capabilities(void **state)
+{
+	struct rig *r = *state;
+	char path[64], line[256], own[64], theirs[64];
+	unsigned long long bounding = ~0ull;
+	int nnp = -1;
+	ssize_t n;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", rig_worker(r));
+	f = fopen(path, "re");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL) {
+		(void)sscanf(line, "CapBnd: %llx", &bounding);
+		(void)sscanf(line, "NoNewPrivs: %d", &nnp);
+	}
+	fclose(f);
+	assert_int_equal(nnp, 1);
+	assert_true(__builtin_popcountll(bounding) <= 13);
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", rig_worker(r));
+	n = readlink(path, theirs, sizeof(theirs) - 1);
+	assert_true(n > 0);
+	theirs[n] = '\0';
+	n = readlink("/proc/self/ns/net", own, sizeof(own) - 1);
+	assert_true(n > 0);
+	own[n] = '\0';
+	assert_string_not_equal(own, theirs);
+}
+
+static void
+purge_removes_a_half_made_run_and_keeps_a_finished_one(void **state)
+{
+	struct rig *r = *state;
+	const struct rig_run run = { .argv = RIG_ARGV("/usr/bin/true") };
+	struct sandbox_event ev;
+	struct rig_result res;
+	char path[512];
+
+	rig_do(r, &run, &res);
+	rig_send(r, SANDBOX_PURGE, &res.id);
+	assert_true(rig_event(r, &ev, 10000));
+	assert_int_equal(ev.kind, SANDBOX_PURGED);
+	snprintf(path, sizeof(path), "%s/exit", res.out);
+	assert_int_equal(access(path, F_OK), 0);
+	rig_done(&res);
+
+	start_sleeper(r, "sleep 60", &res);
+	rig_send(r, SANDBOX_PURGE, &res.id);
+	rig_wait(r, &res, 10000);
+	assert_true(res.refused);
+	assert_int_equal(res.sys, EBUSY);
+	assert_int_equal(kill(res.pid, SIGKILL), 0);
+	res.refused = false;
+	rig_wait(r, &res, 10000);
+	assert_true(res.ended);
+	rig_send(r, SANDBOX_PURGE, &res.id);
+	assert_true(rig_event(r, &ev, 10000));
+	assert_int_equal(ev.kind, SANDBOX_PURGED);
+	assert_true(access(res.out, F_OK) < 0);
+	rig_done(&res);
+}
+
+static void
+forty_runs_at_once_all_end_and_leave_nothing(void **state)
+{
+	struct rig *r = *state;
+	const struct rig_run run = { .argv = RIG_ARGV("/bin/sh", "-c", "echo $$; exit 3") };
+	struct rig_result res[40];
+	struct sandbox_event ev;
+	size_t ended = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(res); i++) {
+		r->slot = (uint32_t)i % 5;
+		rig_start(r, &run, &res[i]);
+	}
+	r->slot = 0;
+	while (ended < ARRAY_LEN(res) && rig_event(r, &ev, 30000)) {
+		assert_int_not_equal(ev.kind, SANDBOX_FAILED);
+		ended += ev.kind == SANDBOX_ENDED;
+	}
+	assert_int_equal(ended, ARRAY_LEN(res));
+	for (size_t i = 0; i < ARRAY_LEN(res); i++) {
+		rig_collect(r, &res[i]);
+		assert_int_equal(res[i].exit.exit_code, 3);
+		assert_string_equal(res[i].log, "2\n");
+		rig_done(&res[i]);
+	}
+	assert_true(rig_quiet(r, 10000));
+}
+
+static void
+a_worker_killed_in_the_middle_of_starts_leaves_nothing_alive_unknown(void **state)
+{
+	struct rig *r = *state;
+	const struct rig_run run = { .argv = RIG_ARGV("/bin/sh", "-c", "sleep 0.2") };
+	struct rig_result res;
+
+	for (int i = 0; i < 2; i++) {
+		rig_start(r, &run, &res);
+		usleep((useconds_t)(300 + 700 * i));
+		assert_int_equal(kill(rig_worker(r), SIGKILL), 0);
+		rig_connect(r);
+		rig_done(&res);
+	}
+	assert_true(rig_quiet(r, 10000));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest early[] = {
+		cmocka_unit_test(a_run_outlives_its_daemon),
+		cmocka_unit_test(a_run_outlives_the_worker_and_is_adopted),
+		cmocka_unit_test(an_adopted_run_can_be_stopped),
+		cmocka_unit_test(a_run_that_ends_while_no_worker_lives_leaves_its_record),
+		cmocka_unit_test(a_forged_keeper_file_is_no_claim),
+	};
+	/* A spawner of its own: a worker may die only so often within a minute. */
+	const struct CMUnitTest late[] = {
+		cmocka_unit_test(a_killed_keeper_takes_everything_with_it_and_leaves_no_record),
+		cmocka_unit_test(a_second_kill_ends_the_keeper_itself),
+		cmocka_unit_test(a_run_cannot_be_started_twice),
+		cmocka_unit_test(stop_of_a_run_that_is_over_says_so),
+		cmocka_unit_test(impossible_starts_are_refused_with_the_check_that_failed),
+		cmocka_unit_test(a_missing_launch_file_fails_the_start_and_leaves_nothing),
+		cmocka_unit_test(malformed_records_are_refused_and_the_spawner_lives),
+		cmocka_unit_test(strangers_cannot_speak_to_the_spawner),
+		cmocka_unit_test(a_fifth_connection_closes_the_oldest_and_the_newest_hears),
+		cmocka_unit_test(a_second_spawner_on_the_same_directory_refuses),
+		cmocka_unit_test(the_spawner_has_no_network_and_few_capabilities),
+		cmocka_unit_test(purge_removes_a_half_made_run_and_keeps_a_finished_one),
+		cmocka_unit_test(forty_runs_at_once_all_end_and_leave_nothing),
+		cmocka_unit_test(a_worker_killed_in_the_middle_of_starts_leaves_nothing_alive_unknown),
+	};
+
+	return cmocka_run_group_tests_name("adoption", early, open_rig, close_rig) +
+	    cmocka_run_group_tests_name("survive", late, open_rig, close_rig);
+}

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "sched_pick.h"
+
+enum { WAITING_MAX = 2000, RUNNING_MAX = 256 };
+
+/* A node, its queue and what runs on it; time is a count of rounds. */
+struct node {
+	struct sched_capacity total;
+	struct sched_candidate waiting[WAITING_MAX];
+	int64_t asked[WAITING_MAX]; /* round in which it came */
+	size_t n_waiting;
+	struct sched_use running[RUNNING_MAX];
+	int64_t until[RUNNING_MAX];
+	size_t n_running;
+	struct sched_reservations reserved;
+	int64_t now;
+	uint64_t seed;
+	uint32_t next_id;
+	int64_t longest_wait[8]; /* by tenant */
+	size_t started[8];
+};
+
+static uint32_t
+draw(struct node *n, uint32_t below)
+{
+	n->seed = n->seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (uint32_t)(n->seed >> 33) % below;
+}
+
+static struct tenant_id
+tenant(unsigned number)
+{
+	struct tenant_id t = { 0 };
+
+	t.uuid.b[0] = 1;
+	t.uuid.b[15] = (uint8_t)number;
+	return t;
+}
+
+static void
+ask(struct node *n, unsigned who, int64_t cpu_milli, int64_t memory_bytes, int64_t priority)
+{
+	struct sched_candidate *c = &n->waiting[n->n_waiting];
+
+	assert_true(n->n_waiting < WAITING_MAX);
+	*c = (struct sched_candidate){ .tenant = tenant(who), .priority = priority,
+		.queued_wall_us = n->now, .cpu_milli = cpu_milli, .memory_bytes = memory_bytes };
+	n->next_id++;
+	memcpy(c->id.b, &n->next_id, sizeof(n->next_id));
+	n->asked[n->n_waiting++] = n->now;
+}
+
+static void
+start(struct node *n, size_t i, int64_t rounds)
+{
+	const struct sched_candidate *c = &n->waiting[i];
+	unsigned who = c->tenant.uuid.b[15];
+
+	assert_true(n->n_running < RUNNING_MAX);
+	n->running[n->n_running] = (struct sched_use){ .tenant = c->tenant, .cpu_milli = c->cpu_milli,
+		.memory_bytes = c->memory_bytes };
+	n->until[n->n_running++] = n->now + rounds;
+	if (n->now - n->asked[i] > n->longest_wait[who])
+		n->longest_wait[who] = n->now - n->asked[i];
+	n->started[who]++;
+}
+
+static void
+end_what_is_due(struct node *n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n->n_running; i++)
+		if (n->until[i] > n->now) {
+			n->running[kept] = n->running[i];
+			n->until[kept++] = n->until[i];
+		}
+	n->n_running = kept;
+}
+
+static void
+assert_within_capacity(const struct node *n)
+{
+	int64_t cpu = 0, memory = 0;
+
+	for (size_t i = 0; i < n->n_running; i++) {
+		cpu += n->running[i].cpu_milli;
+		memory += n->running[i].memory_bytes;
+	}
+	assert_true(cpu <= n->total.cpu_milli);
+	assert_true(memory <= n->total.memory_bytes);
+	assert_true((int64_t)n->n_running <= n->total.jobs);
+}
+
+/* One round: picks, checks them, starts them for 1 to `most` rounds; the number of starts. */
+static size_t
+play(struct node *n, size_t max, uint32_t most)
+{
+	struct sched_question q = { .candidates = n->waiting, .n_candidates = n->n_waiting,
+		.uses = n->running, .n_uses = n->n_running, .total = n->total, .max = max };
+	AUTO(arena) mem = arena_new(1 << 20);
+	bool taken[WAITING_MAX] = { false };
+	struct err e = { 0 };
+	size_t *picks, n_picks, kept = 0;
+
+	end_what_is_due(n);
+	q.n_uses = n->n_running;
+	assert_int_equal(sched_pick(&q, &n->reserved, mem, &picks, &n_picks, &e), 0);
+	assert_true(n_picks <= max);
+	for (size_t i = 0; i < n_picks; i++) {
+		assert_true(picks[i] < n->n_waiting);
+		assert_false(taken[picks[i]]);
+		taken[picks[i]] = true;
+		start(n, picks[i], 1 + draw(n, most));
+	}
+	assert_within_capacity(n);
+	for (size_t i = 0; i < n->n_waiting; i++)
+		if (!taken[i]) {
+			n->waiting[kept] = n->waiting[i];
+			n->asked[kept++] = n->asked[i];
+		}
+	n->n_waiting = kept;
+	n->now++;
+	return n_picks;
+}
+
+static struct node *
+new_node(int64_t cpus, int64_t gib, int64_t jobs)
+{
+	struct node *n = test_calloc(1, sizeof(*n));
+
+	n->total = (struct sched_capacity){ cpus * 1000, gib * GIB, jobs };
+	n->seed = 42;
+	return n;
+}
+
+static void
+the_tenant_with_the_least_share_goes_first(void **state)
+{
+	struct node *n = new_node(4, 4, 10);
+
+	(void)state;
+	ask(n, 1, 2000, GIB, 0);
+	(void)play(n, 10, 100);
+	ask(n, 1, 1000, MIB, 100);
+	n->now += 5;
+	ask(n, 2, 1000, MIB, -100);
+	assert_int_equal(play(n, 1, 100), 1);
+	assert_int_equal(n->started[2], 1);
+	test_free(n);
+}
+
+static void
+a_share_is_measured_by_the_resource_that_a_tenant_uses_most(void **state)
+{
+	struct node *n = new_node(8, 8, 10);
+
+	(void)state;
+	ask(n, 1, 100, 6 * GIB, 0); /* three quarters of the memory, hardly any CPU */
+	ask(n, 2, 4000, MIB, 0);    /* half of the CPUs */
+	assert_int_equal(play(n, 10, 100), 2);
+	ask(n, 1, 100, MIB, 0);
+	n->now += 5;
+	ask(n, 2, 100, MIB, 0);
+	assert_int_equal(play(n, 1, 100), 1);
+	assert_int_equal(n->started[2], 2);
+	test_free(n);
+}
+
+static void
+inside_a_tenant_priority_goes_before_age(void **state)
+{
+	struct node *n = new_node(1, 1, 1);
+
+	(void)state;
+	ask(n, 1, 1000, MIB, 0);
+	n->now++;
+	ask(n, 1, 900, MIB, 5);
+	n->now++;
+	ask(n, 1, 800, MIB, 5);
+	assert_int_equal(play(n, 10, 1), 1);
+	assert_int_equal(n->running[0].cpu_milli, 900);
+	assert_int_equal(play(n, 10, 1), 1);
+	assert_int_equal(n->running[0].cpu_milli, 800);
+	assert_int_equal(play(n, 10, 1), 1);
+	assert_int_equal(n->running[0].cpu_milli, 1000);
+	test_free(n);
+}
+
+static void
+a_free_node_is_filled_from_all_tenants_in_turn(void **state)
+{
+	struct node *n = new_node(6, 6, 100);
+
+	(void)state;
+	for (int i = 0; i < 20; i++)
+		ask(n, 1, 1000, MIB, 0);
+	for (unsigned who = 2; who <= 3; who++)
+		for (int i = 0; i < 2; i++)
+			ask(n, who, 1000, MIB, 0);
+	assert_int_equal(play(n, 100, 9), 6);
+	for (unsigned who = 1; who <= 3; who++)
+		assert_int_equal(n->started[who], 2);
+	test_free(n);
+}
+
+static void
+a_job_larger_than_the_node_blocks_nobody(void **state)
+{
+	struct node *n = new_node(2, 2, 10);
+
+	(void)state;
+	ask(n, 1, 3000, MIB, 100);
+	ask(n, 1, 1000, 3 * GIB, 100);
+	for (int i = 0; i < 200; i++) {
+		ask(n, 1, 1000, MIB, 0);
+		assert_int_equal(play(n, 10, 1), 1);
+	}
+	assert_int_equal(n->reserved.n, 0);
+	assert_int_equal(n->n_waiting, 2);
+	test_free(n);
+}
+
+static void
+nothing_is_picked_when_no_place_is_left(void **state)
+{
+	struct node *n = new_node(8, 8, 2);
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		ask(n, 1, 1000, MIB, 0);
+	assert_int_equal(play(n, 10, 1), 2);
+	n->now--; /* the same round again: both still run */
+	assert_int_equal(play(n, 10, 1), 0);
+	test_free(n);
+}
+
+/* A tenant's large job at the head, its own small ones behind it, one CPU always busy. */
+static void
+a_large_job_is_overtaken_a_bounded_number_of_times(void **state)
+{
+	struct node *n = new_node(4, 4, 100);
+	size_t small = 0;
+
+	(void)state;
+	ask(n, 2, 1000, MIB, 0);
+	assert_int_equal(play(n, 1, 1), 1);
+	n->until[0] = 1000;
+	n->running[0].tenant = tenant(1);
+	ask(n, 1, 4000, MIB, 0);
+	for (int i = 0; i < 100; i++) {
+		for (int k = 0; k < 3; k++)
+			ask(n, 1, 1000, MIB, 0);
+		small += play(n, 10, 1);
+	}
+	assert_int_equal(small, SCHED_OVERTAKES_MAX);
+	assert_int_equal(n->reserved.n, 1);
+	/* Once the node is empty it starts, and the others go on. */
+	n->now = 1000;
+	assert_int_equal(play(n, 10, 1), 1);
+	assert_int_equal(n->running[0].cpu_milli, 4000);
+	assert_true(play(n, 10, 1) > 1);
+	assert_int_equal(n->reserved.n, 0);
+	test_free(n);
+}
+
+static void
+tenants_with_a_smaller_share_overtake_nobody(void **state)
+{
+	struct node *n = new_node(4, 4, 100);
+
+	(void)state;
+	ask(n, 1, 1000, MIB, 0);
+	assert_int_equal(play(n, 1, 1), 1);
+	n->until[0] = 1000000; /* tenant 1 keeps one CPU and asks for all four */
+	ask(n, 1, 4000, MIB, 0);
+	for (int i = 0; i < 200; i++) {
+		if (n->n_waiting < 10)
+			ask(n, 2, 500, MIB, 0);
+		(void)play(n, 10, 1);
+	}
+	/* Its own job is in its way: the other tenant, with a smaller share, is not held up by it. */
+	assert_true(n->started[2] > 150);
+	test_free(n);
+}
+
+static void
+the_reservation_of_a_job_that_left_is_forgotten(void **state)
+{
+	struct node *n = new_node(2, 2, 10);
+
+	(void)state;
+	ask(n, 1, 1000, MIB, 0);
+	assert_int_equal(play(n, 1, 1), 1);
+	n->until[0] = 1000;
+	ask(n, 2, 2000, MIB, 0);
+	assert_int_equal(play(n, 10, 1), 0);
+	assert_int_equal(n->reserved.n, 1);
+	n->n_waiting = 0; /* canceled */
+	ask(n, 3, 1000, MIB, 0);
+	assert_int_equal(play(n, 10, 1), 1);
+	assert_int_equal(n->reserved.n, 0);
+	test_free(n);
+}
+
+static void
+more_large_jobs_than_reservations_do_no_harm(void **state)
+{
+	struct node *n = new_node(4, 4, 100);
+
+	(void)state;
+	ask(n, 0, 1000, MIB, 0);
+	assert_int_equal(play(n, 1, 1), 1);
+	n->until[0] = 3;
+	for (unsigned who = 1; who <= 2 * SCHED_RESERVATIONS; who++) {
+		ask(n, who % 200, 4000, MIB, 0);
+		n->waiting[n->n_waiting - 1].tenant.uuid.b[14] = (uint8_t)who;
+		n->waiting[n->n_waiting - 1].tenant.uuid.b[15] = 7;
+	}
+	for (int i = 0; i < 300 && n->n_waiting > 0; i++) {
+		(void)play(n, 10, 1);
+		assert_true(n->reserved.n <= SCHED_RESERVATIONS);
+	}
+	assert_int_equal(n->n_waiting, 0);
+	test_free(n);
+}
+
+static void
+no_job_starves_in_a_thousand_random_rounds(void **state)
+{
+	struct node *n = new_node(8, 16, 40);
+
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		/* Three tenants would fill the node by themselves, with jobs of all sizes. */
+		for (unsigned who = 1; who <= 3; who++)
+			if (draw(n, 2) == 0 && n->n_waiting < 60)
+				ask(n, who, 100 + draw(n, 3000), (1 + draw(n, 4096)) * MIB,
+				    (int64_t)draw(n, 201) - 100);
+		/* The fourth wants all of it now and then, the fifth half of the memory. */
+		if (i % 40 == 0)
+			ask(n, 4, 8000, 15 * GIB, 0);
+		if (i % 25 == 0)
+			ask(n, 5, 100, 8 * GIB, 0);
+		(void)play(n, 32, 5);
+	}
+	assert_true(n->started[4] >= 24);
+	assert_true(n->started[5] >= 38);
+	/* One generation of overtakers at two or so a round, then at most five rounds to drain. */
+	assert_in_range(n->longest_wait[4], 0, 40);
+	assert_in_range(n->longest_wait[5], 0, 40);
+	/* What is left is started in the end, the lowest priorities included. */
+	for (int i = 0; i < 1000 && n->n_waiting > 0; i++)
+		(void)play(n, 32, 5);
+	assert_int_equal(n->n_waiting, 0);
+	test_free(n);
+}
+
+static void
+many_tenants_and_candidates_stay_within_capacity(void **state)
+{
+	struct node *n = new_node(32, 64, 200);
+
+	(void)state;
+	for (int i = 0; i < 200; i++) {
+		while (n->n_waiting < 500)
+			ask(n, draw(n, 8), 100 + draw(n, 8000), (1 + draw(n, 16384)) * MIB,
+			    (int64_t)draw(n, 10));
+		(void)play(n, 1 + draw(n, 32), 4);
+	}
+	test_free(n);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_tenant_with_the_least_share_goes_first),
+		cmocka_unit_test(a_share_is_measured_by_the_resource_that_a_tenant_uses_most),
+		cmocka_unit_test(inside_a_tenant_priority_goes_before_age),
+		cmocka_unit_test(a_free_node_is_filled_from_all_tenants_in_turn),
+		cmocka_unit_test(a_job_larger_than_the_node_blocks_nobody),
+		cmocka_unit_test(nothing_is_picked_when_no_place_is_left),
+		cmocka_unit_test(a_large_job_is_overtaken_a_bounded_number_of_times),
+		cmocka_unit_test(tenants_with_a_smaller_share_overtake_nobody),
+		cmocka_unit_test(the_reservation_of_a_job_that_left_is_forgotten),
+		cmocka_unit_test(more_large_jobs_than_reservations_do_no_harm),
+		cmocka_unit_test(no_job_starves_in_a_thousand_random_rounds),
+		cmocka_unit_test(many_tenants_and_candidates_stay_within_capacity),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
