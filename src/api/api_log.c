@@ -45,8 +45,8 @@ api_log_open(int run_dirfd, int which, struct api_log *ret, struct err *e)
 		return -1;
 	if (which != LOG_BOTH && open_optional(run_dirfd, "out/log.index", &l.index_fd, e) < 0)
 		return -1;
-	*ret = l;
-	l = (struct api_log){ .fd = -1, .index_fd = -1 };
+	*ret = (struct api_log){ .fd = fd_take(&l.fd), .index_fd = fd_take(&l.index_fd),
+		.which = which };
 	return 0;
 }
 
@@ -111,7 +111,7 @@ struct index {
 static int
 index_open(const struct api_log *l, struct index *x, struct err *e)
 {
-	int64_t size;
+	int64_t size = 0;
 
 	if (file_size(l->index_fd, &size, e) < 0 || file_size(l->fd, &x->log_size, e) < 0)
 		return -1;
@@ -320,7 +320,7 @@ api_log_tail(const struct api_log *l, int64_t lines, int64_t max_bytes, int64_t 
     struct err *e)
 {
 	struct tail t = { .fd = l->fd, .lines = lines };
-	int64_t size, from;
+	int64_t size = 0, from;
 	int rc;
 
 	if (api_log_size(l, &size, e) < 0)

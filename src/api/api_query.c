@@ -179,12 +179,16 @@ read_given(const char *p, size_t n, struct arena *mem, struct given *ret, struct
 	size_t value_n = eq == NULL ? 0 : n - name_n - 1;
 	char *name = arena_alloc(mem, name_n + 1), *value = arena_alloc(mem, value_n + 1);
 
-	if (name == NULL || value == NULL)
-		return arena_err(e);
+	if (name == NULL || value == NULL) {
+		(void)arena_err(e); /* always -1 */
+		return -1;
+	}
 	if (http_decode(p, name_n, true, name) < 0 ||
-	    http_decode(eq == NULL ? "" : eq + 1, value_n, true, value) < 0)
-		return err_set(e, ERR_BAD_PARAMETER,
+	    http_decode(eq == NULL ? "" : eq + 1, value_n, true, value) < 0) {
+		(void)err_set(e, ERR_BAD_PARAMETER, /* always -1 */
 		    "The query holds a malformed percent escape, or bytes that are not UTF-8.");
+		return -1;
+	}
 	*ret = (struct given){ .name = name, .value = value };
 	return 0;
 }

@@ -8,7 +8,7 @@
 
 static const struct route routes[] = {
 #define ROUTE(method, path, handler, access, body_max, media, flags)                               \
-	{ ROUTE_##method, path, handler, ROUTE_##access, body_max, media, flags },
+	{ path, handler, body_max, ROUTE_##method, ROUTE_##access, media, flags },
 #include "api_routes.def"
 #undef ROUTE
 };

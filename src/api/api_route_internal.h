@@ -22,11 +22,11 @@ enum {
 };
 
 struct route {
-	enum route_method method;
 	const char *path; /* template: {name} is one segment, {name...} the rest */
 	int (*handler)(struct req *rq, struct err *e);
-	enum route_access access;
 	int64_t body_max;
+	enum route_method method;
+	enum route_access access;
 	enum route_media media;
 	unsigned flags;
 };

@@ -208,7 +208,8 @@ value_escape(struct buf *b, const char *text, const char *keep)
 void
 value_base64(struct buf *b, const void *p, size_t n)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	/* The 65th pads. */
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
 	const unsigned char *in = p;
 
 	for (size_t i = 0; i < n; i += 3) {
@@ -218,7 +219,7 @@ value_base64(struct buf *b, const void *p, size_t n)
 
 		buf_char(b, digits[v >> 18]);
 		buf_char(b, digits[v >> 12 & 63]);
-		buf_char(b, left > 1 ? digits[v >> 6 & 63] : '=');
-		buf_char(b, left > 2 ? digits[v & 63] : '=');
+		buf_char(b, digits[left > 1 ? v >> 6 & 63 : 64]);
+		buf_char(b, digits[left > 2 ? v & 63 : 64]);
 	}
 }

@@ -3,6 +3,7 @@
 
 #include "id.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <zlib.h>
@@ -59,16 +60,13 @@ checksum(const char *text, size_t n, char out[static KEY_CHECKSUM_LEN])
 void
 auth_key_make(const char *kind, struct auth_key *ret)
 {
-	size_t kind_n = strlen(kind), n = sizeof(key_prefix) - 1;
 	char *text = ret->text;
+	size_t n;
 
-	REQUIRE(kind_n >= 1);
-	REQUIRE(kind_n <= KEY_KIND_MAX);
+	REQUIRE(kind[0] != '\0');
+	REQUIRE(strlen(kind) <= KEY_KIND_MAX);
 	memset(ret, 0, sizeof(*ret));
-	memcpy(text, key_prefix, n);
-	memcpy(text + n, kind, kind_n);
-	n += kind_n;
-	text[n++] = '_';
+	n = (size_t)snprintf(text, sizeof(ret->text), "%s%s_", key_prefix, kind);
 	random_digits(text + n, AUTH_KEY_ID_LEN + AUTH_KEY_SECRET_LEN);
 	memcpy(ret->id, text + n, AUTH_KEY_ID_LEN);
 	n += AUTH_KEY_ID_LEN + AUTH_KEY_SECRET_LEN;

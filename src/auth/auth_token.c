@@ -63,7 +63,7 @@ decode(const char *text, size_t text_n, uint8_t out[static TOKEN_BYTES_MAX], siz
 	if (text_n % 4 == 1 || text_n > (size_t)TOKEN_BYTES_MAX / 3 * 4)
 		return false;
 	for (size_t i = 0; i < text_n; i++) {
-		const char *digit = memchr(base64, text[i], 64);
+		const char *digit = strchr(base64, text[i]) /* text_n ends before NUL */;
 
 		if (digit == NULL)
 			return false;

@@ -331,7 +331,7 @@ start_all(struct app *a, struct err *e)
 int
 app_serve(const struct conf *c, const struct log *log, struct err *e)
 {
-	struct app a = { .conf = c, .log = log_component(log, "daemon"), 
+	struct app a = { .conf = c, .log = log_component(log, "daemon"),
 		.spawner_fd = -1, .signal_fd = -1,
 		.runs_dirfd = -1, .state = { .dirfd = -1, .lockfd = -1 } };
 	int rc = start_all(&a, e);

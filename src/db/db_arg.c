@@ -105,7 +105,7 @@ put_element(struct buf *b, const struct db_arg *a, size_t i)
 		break;
 	case DB_END: case DB_TYPE_UUID: case DB_TYPE_TEXT: case DB_TYPE_I64: case DB_TYPE_I32:
 	case DB_TYPE_F64: case DB_TYPE_BOOL: case DB_TYPE_TIME: case DB_TYPE_BYTES: case DB_TYPE_JSON:
-		REQUIRE(!"not an array");
+		base_require_failed("not an array", __FILE__, __LINE__);
 	}
 }
 
@@ -189,7 +189,7 @@ encode(struct buf *b, const struct db_arg *a, uint32_t oid, const char *stmt, st
 		put_array(b, a);
 		break;
 	case DB_END: case DB_TYPE_TEXT: case DB_TYPE_JSON: case DB_TYPE_BYTES:
-		REQUIRE(!"not encoded");
+		base_require_failed("not encoded", __FILE__, __LINE__);
 	}
 	return 0;
 }

@@ -175,7 +175,7 @@ read_null(const struct db_col *col)
 	case DB_TYPE_BYTES: *(struct db_bytes *)col->dest = (struct db_bytes){ 0 }; break;
 	case DB_TYPE_UUIDS: case DB_TYPE_TEXTS: case DB_TYPE_I64S: case DB_TYPE_F64S:
 	case DB_TYPE_TIMES: case DB_END:
-		REQUIRE(!"not a column type");
+		base_require_failed("not a column type", __FILE__, __LINE__);
 	}
 }
 
@@ -202,7 +202,7 @@ db_value_read(const struct db_col *col, uint32_t oid, struct db_cell cell, struc
 	case DB_TYPE_BYTES: return read_bytes(col, cell, mem, e);
 	case DB_TYPE_UUIDS: case DB_TYPE_TEXTS: case DB_TYPE_I64S: case DB_TYPE_F64S:
 	case DB_TYPE_TIMES: case DB_END:
-		REQUIRE(!"not a column type");
+		base_require_failed("not a column type", __FILE__, __LINE__);
 	}
 	return 0;
 }

@@ -33,7 +33,8 @@ environments_new(struct environments **ret, struct err *e)
 		set->mem = arena_new(SET_ARENA_BYTES);
 	if (set == NULL || set->mem == NULL) {
 		free(set);
-		return err_set(e, ERR_NO_MEMORY, "The server is short of memory; try again later");
+		err_set(e, ERR_NO_MEMORY, "The server is short of memory; try again later");
+		return -1;
 	}
 	*ret = set;
 	return 0;

@@ -12,8 +12,7 @@ enum { OUT_DEPTH_MAX = 63 }; /* bits in json_out.comma, less the top level */
 
 static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
 
-/* --- nesting -------------------------------------------------------------------------------------
- */
+/* --- nesting ------------------------------------------------------------------------------ */
 
 static uint64_t
 level(const struct json_out *o)

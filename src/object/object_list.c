@@ -126,7 +126,7 @@ visit_dir(struct walk *w, const struct pending *p, struct err *e)
 	dir = fdopendir(fd);
 	if (dir == NULL)
 		return object_err(errno, e);
-	fd = -1; /* closedir has it now */
+	(void)fd_take(&fd); /* closedir has it now */
 	while (!w->more && (entry = readdir(dir)) != NULL)
 		if (visit_entry(w, dirfd(dir), p, entry->d_name) < 0)
 			return arena_err(e);

@@ -187,7 +187,7 @@ int
 object_write(int dirfd, const char *path, const void *p, size_t n, struct err *e)
 {
 	AUTO_FD int dir = -1, fd = -1;
-	const char *name, *why;
+	const char *name = path, *why;
 	char echo[PARSE_ECHO_SIZE];
 
 	if (!object_path_valid(path, &why))

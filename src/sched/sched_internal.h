@@ -69,6 +69,7 @@ struct sched_run {
 	int64_t again_ms; /* monotonic; not completed before */
 	enum sched_stop stop, stop_sent;
 	int64_t claimed_ms, started_ms, stop_sent_ms; /* monotonic */
+	uint64_t sent_on; /* number of the connection that took its start */
 	uint64_t listed; /* number of the last list that had it */
 	uint64_t seen;   /* number of the last turn that saw its row */
 	struct sched_over over;
@@ -195,7 +196,8 @@ struct sched {
 	size_t n_runs;
 	struct compute_run_id *live; /* what the spawner listed, before start-up is reconciled */
 	size_t n_live, cap_live;
-	uint64_t list; /* number of the present or last list */
+	uint64_t list;       /* number of the present or last list */
+	uint64_t connection; /* number of the present or last one */
 	bool connected, listing, booted, trusted;
 	bool live_broken; /* the list does not hold all that the spawner said */
 	bool boot_due;    /* the list is complete and waits to be reconciled */

@@ -86,6 +86,7 @@ send_start(struct sched *s, struct sched_run *r)
 
 	if (compute_start(s->compute, &r->launch, &e) == 0) {
 		r->state = SCHED_RUN_STARTING;
+		r->sent_on = s->connection;
 		r->started_ms = sched_now_ms();
 	} else if (err_retryable(e.code)) {
 		s->unsent = true; /* the socket is full or gone; the next event or tick tries again */
@@ -166,6 +167,23 @@ on_failed(struct sched *s, struct sched_run *r, const struct compute_event *ev)
 }
 
 static void
+follow_list(struct sched *s, struct sched_run *r)
+{
+	bool listed = r->listed == s->list;
+	bool young = sched_now_ms() - r->started_ms < LIST_SLACK_MS;
+
+	if (r->state == SCHED_RUN_STARTING) {
+		/* Alive, and the word of its start went to a connection that broke. */
+		if (listed && r->sent_on != s->connection)
+			on_started(s, r);
+		else if (!listed && !young)
+			sched_run_over(s, r);
+	} else if (r->state == SCHED_RUN_RUNNING && !listed) {
+		sched_run_over(s, r);
+	}
+}
+
+static void
 on_list_end(struct sched *s)
 {
 	struct sched_run *r = NULL;
@@ -175,16 +193,8 @@ on_list_end(struct sched *s)
 		s->boot_due = true;
 		return;
 	}
-	while ((r = sched_table_next(s, r)) != NULL) {
-		bool young = r->state == SCHED_RUN_STARTING &&
-		    sched_now_ms() - r->started_ms < LIST_SLACK_MS;
-
-		if (r->listed == s->list && r->state == SCHED_RUN_STARTING)
-			on_started(s, r);
-		else if (r->listed != s->list && !young && r->state != SCHED_RUN_PREPARED &&
-		    r->state != SCHED_RUN_OVER)
-			sched_run_over(s, r);
-	}
+	while ((r = sched_table_next(s, r)) != NULL)
+		follow_list(s, r);
 	s->unsent = true;
 }
 
@@ -257,6 +267,7 @@ sched_run_event(void *ctx, const struct compute_event *ev)
 	switch (ev->kind) {
 	case COMPUTE_CONNECTED:
 		s->connected = true;
+		s->connection++;
 		s->listing = false;
 		ask_for_list(s);
 		break;

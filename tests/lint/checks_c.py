@@ -20,6 +20,9 @@ BANNED = {
     'system|popen|alloca': 'is not for servers',
 }
 
+# A test is one thread, reads what it wrote itself, and may build the world it needs with a shell.
+ALLOWED_IN_TESTS = r'atoi|atol|s?scanf|setenv|unsetenv|system|popen|strtok'
+
 # Header: the folders that may include it.
 OWNERS = {
     r'microhttpd\.h': ['src/http/'],
@@ -63,7 +66,8 @@ def banned_calls(tree):
     for path, text in tree.c('src', 'include', 'tests'):
         for names, why in BANNED.items():
             for line, name, _ in source.c_calls(text, names):
-                yield path, line, f'{name}() {why}'
+                if not (path.startswith('tests/') and re.fullmatch(ALLOWED_IN_TESTS, name)):
+                    yield path, line, f'{name}() {why}'
 
 
 def sql_in_c(tree):

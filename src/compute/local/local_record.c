@@ -13,7 +13,8 @@ enum {
 	OPEN_FILES = 4096,
 	/* Inodes of the scratch file system: one per 16 KiB of it, and never too few for a small case. */
 	SCRATCH_BYTES_PER_FILE = 16384,
-	SCRATCH_FILES_LEAST = 4096
+	SCRATCH_FILES_LEAST = 4096,
+	SCRATCH_FILES_MOST = 1 << 24 /* several GiB of the kernel's memory for inodes alone */
 };
 
 static int64_t
@@ -21,7 +22,9 @@ scratch_files(int64_t disk_bytes)
 {
 	int64_t n = disk_bytes / SCRATCH_BYTES_PER_FILE;
 
-	return n < SCRATCH_FILES_LEAST ? SCRATCH_FILES_LEAST : n;
+	if (n < SCRATCH_FILES_LEAST)
+		return SCRATCH_FILES_LEAST;
+	return n < SCRATCH_FILES_MOST ? n : SCRATCH_FILES_MOST;
 }
 
 int

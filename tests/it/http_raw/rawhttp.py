@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts tests/lib/http_probe.c and talks to it in raw bytes.
 
-WARDIAN_BUILD_DIR names the build that holds tests/http-probe and tests/http-load.
+WARDIAN_BUILD names the build that holds tests/http-probe and tests/http-load.
 """
 import json
 import os
@@ -13,13 +13,13 @@ import time
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-BUILD = pathlib.Path(os.environ.get("WARDIAN_BUILD_DIR", ROOT / "build"))
+BUILD = pathlib.Path(os.environ.get("WARDIAN_BUILD", ROOT / "build" / "check"))
 
 
 def program(name):
     path = BUILD / "tests" / name
     if not path.exists():
-        pytest.skip(f"{path} is not built; set WARDIAN_BUILD_DIR")
+        pytest.skip(f"{path} is not built; set WARDIAN_BUILD")
     return str(path)
 
 

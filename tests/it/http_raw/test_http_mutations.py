@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mutated request streams against a second, strict reader of RFC 9112.
 
-Whatever the server serves, the strict reader must have read at the same place in the stream, with the
-same method, target and body: then no byte of one request was ever taken for another.  The server may
-refuse more.  The strict reader is lenient only where test_http_requests.py says KNOWN_ACCEPTED.
+Whatever the server serves, the strict reader must have read at the same place in the stream, with
+the same method, target and body: then no byte of one request was ever taken for another.  The
+server may refuse more.  The strict reader is lenient only where test_http_requests.py says
+KNOWN_ACCEPTED.
 """
 import concurrent.futures
 import random
@@ -14,10 +15,11 @@ from test_http_requests import ACCEPTED, REFUSED
 
 TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]+)(?:;[^\n]*|\r)?\n")
+LAST = b"POST /echo?last HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nlast"
 PIECES = [b"\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":", b";", b",", b"\r\n\r\n", b"\r\n ",
-          b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"Host: x\r\n", b"0\r\n\r\n",
-          b"chunked", b"%2e", b"/../", b"\x0b", b"\x7f", b"\xff", b"HTTP/1.0", b"GET /echo?smuggled",
-          b"Content-Length:0\r\n", b"Connection: close\r\n"]
+          b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"Host: x\r\n",
+          b"0\r\n\r\n", b"chunked", b"%2e", b"/../", b"\x0b", b"\x7f", b"\xff", b"HTTP/1.0",
+          b"GET /echo?smuggled",          b"Content-Length:0\r\n", b"Connection: close\r\n"]
 
 
 class Refused(Exception):
@@ -40,8 +42,8 @@ def skip_known_preamble(data):
 
 
 def read_head(data):
-    """A line end is CRLF.  Known leniencies, which look the same to the server: NUL and a bare LF, any
-    four bytes of that kind at the end of the head, and a colon for the CR of the blank line."""
+    """A line end is CRLF.  Known leniencies, which look the same to the server: NUL and a bare LF,
+    any four bytes of that kind at the end of the head, a colon for the CR of the blank line."""
     line = re.match(rb"([^\0\r\n]*)(\r?\n)", data)
     need(line)
     parts = line.group(1).split(b" ")
@@ -151,7 +153,7 @@ def served_of(data):
 def one(probe, seeds, seed):
     rng = random.Random(seed)
     stream = b"".join(rng.choice(seeds) for _ in range(rng.randint(1, 3)))
-    data = mutate(rng, stream) + b"POST /echo?last HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nlast"
+    data = mutate(rng, stream) + LAST
     got, closed = probe.exchange(data, timeout=6)
     assert closed, (seed, data)
     served = served_of(got)

@@ -31,8 +31,7 @@ parse_head(const char *text, struct parsed *p)
 	char *line, *next = p->text;
 
 	assert_true(strlen(text) < sizeof(p->text));
-	strncpy(p->text, text, sizeof(p->text) - 1);
-	p->text[sizeof(p->text) - 1] = '\0';
+	memcpy(p->text, text, strlen(text) + 1);
 	line = strsep(&next, "\n");
 	p->head = (struct http_head){ .method = strsep(&line, " "), .fields = p->fields };
 	p->head.target = strsep(&line, " ");

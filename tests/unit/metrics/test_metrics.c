@@ -466,20 +466,14 @@ nothing_is_lost_between_threads(void **state)
 			 "status_class=\"2xx\"} 1000");
 }
 
-static void
-promtool_finds_no_fault(void **state)
+/* The wait status of `promtool check metrics`; exit status 127 when it is not there. */
+static int
+run_promtool(const char *text, size_t n)
 {
-	AUTO(metrics) m = fresh();
 	struct err e = { 0 };
 	int in[2], status;
-	AUTO_BUF b = { 0 };
-	bool sent;
 	pid_t pid;
 
-	(void)state;
-	exercise(m);
-	buf_init(&b, EXPOSITION_MAX);
-	metrics_print(m, &b);
 	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
 	assert_true(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
 	pid = fork();
@@ -489,14 +483,35 @@ promtool_finds_no_fault(void **state)
 		_exit(127);
 	}
 	close(in[0]);
-	sent = fd_write_all(in[1], b.p, b.n, &e) == 0;
+	if (fd_write_all(in[1], text, n, &e) < 0)
+		print_message("promtool did not read to the end\n");
 	close(in[1]);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static int
+promtool_status(void)
+{
+	AUTO(metrics) m = fresh();
+	AUTO_BUF b = { 0 };
+
+	exercise(m);
+	buf_init(&b, EXPOSITION_MAX);
+	metrics_print(m, &b);
+	return run_promtool(b.p, b.n);
+}
+
+static void
+promtool_finds_no_fault(void **state)
+{
+	int status = promtool_status();
+
+	(void)state;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
 		print_message("skipped: there is no promtool (Debian package prometheus)\n");
 		skip();
 	}
-	assert_true(sent);
 	assert_int_equal(status, 0);
 }
 

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The filter, run in an interpreter: every number, and every argument check from both sides. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "fd.h"
+#include "keeper.h"
+#include "sandbox_seccomp_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { ALLOWED = SECCOMP_RET_ALLOW, REFUSED = SECCOMP_RET_ERRNO | EPERM,
+	UNKNOWN = SECCOMP_RET_ERRNO | ENOSYS, NUMBERS = 2000 };
+
+#ifdef __x86_64__
+#define NATIVE AUDIT_ARCH_X86_64
+#else
+#define NATIVE AUDIT_ARCH_AARCH64
+#endif
+
+static uint32_t
+load(const struct seccomp_data *d, uint32_t offset)
+{
+	uint32_t v;
+
+	assert_true(offset % 4 == 0);
+	assert_true(offset + 4 <= sizeof(*d));
+	memcpy(&v, (const char *)d + offset, sizeof(v));
+	return v;
+}
+
+static uint32_t
+interpret(const struct seccomp_code *c, const struct seccomp_data *d)
+{
+	uint32_t a = 0;
+
+	for (size_t at = 0; at < c->n; at++) {
+		const struct sock_filter *f = &c->at[at];
+
+		switch (f->code) {
+		case BPF_LD | BPF_W | BPF_ABS:
+			a = load(d, f->k);
+			break;
+		case BPF_ALU | BPF_AND | BPF_K:
+			a &= f->k;
+			break;
+		case BPF_JMP | BPF_JEQ | BPF_K:
+			at += a == f->k ? f->jt : f->jf;
+			break;
+		case BPF_JMP | BPF_JGE | BPF_K:
+			at += a >= f->k ? f->jt : f->jf;
+			break;
+		case BPF_RET | BPF_K:
+			return f->k;
+		default:
+			fail_msg("instruction %zu has code %#x", at, f->code);
+		}
+	}
+	fail_msg("the program runs over its end");
+	return 0;
+}
+
+static uint32_t
+ask(const struct seccomp_code *c, long nr, uint64_t a0, uint64_t a1, uint64_t a2)
+{
+	const struct seccomp_data d = { .nr = (int)nr, .arch = NATIVE, .args = { a0, a1, a2 } };
+
+	return interpret(c, &d);
+}
+
+static void
+every_number_gets_the_answer_of_its_row(void **state)
+{
+	static uint32_t want[NUMBERS];
+	struct seccomp_code c;
+	int checked[] = { SYS_clone, SYS_socket, SYS_socketpair, SYS_ioctl, SYS_prctl, SYS_personality,
+		SYS_fcntl, SYS_prlimit64 };
+
+	(void)state;
+	for (int i = 0; i < NUMBERS; i++)
+		want[i] = UNKNOWN;
+#define ALLOW(name) if (seccomp_syscall_resolve_name(name) >= 0) want[seccomp_syscall_resolve_name(name)] = ALLOWED;
+#define REFUSE(name) if (seccomp_syscall_resolve_name(name) >= 0) want[seccomp_syscall_resolve_name(name)] = REFUSED;
+#include "seccomp.def"
+	sandbox_seccomp_compile(&c);
+	for (size_t i = 0; i < ARRAY_LEN(checked); i++) {
+		assert_int_equal(want[checked[i]], ALLOWED);
+		want[checked[i]] = 0;
+	}
+	for (int nr = 0; nr < NUMBERS; nr++)
+		if (want[nr] != 0)
+			assert_int_equal(ask(&c, nr, 0, 0, 0), want[nr]);
+}
+
+static void
+every_name_in_the_table_is_a_system_call(void **state)
+{
+	(void)state;
+#undef ALLOW
+#undef REFUSE
+#define ALLOW(name) assert_int_not_equal(seccomp_syscall_resolve_name(name), __NR_SCMP_ERROR);
+#define REFUSE(name) assert_int_not_equal(seccomp_syscall_resolve_name(name), __NR_SCMP_ERROR);
+#include "seccomp.def"
+}
+
+static void
+foreign_tables_kill(void **state)
+{
+	static const uint32_t others[] = { AUDIT_ARCH_I386, AUDIT_ARCH_ARM, AUDIT_ARCH_MIPS, 0 };
+	struct seccomp_code c;
+
+	(void)state;
+	sandbox_seccomp_compile(&c);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		for (int nr = 0; nr < 600; nr++) {
+			const struct seccomp_data d = { .nr = nr, .arch = others[i] };
+
+			assert_int_equal(interpret(&c, &d), SECCOMP_RET_KILL_PROCESS);
+		}
+	for (long nr = 0; nr < 600; nr++)
+		assert_int_equal(ask(&c, 0x40000000 + nr, 0, 0, 0), SECCOMP_RET_KILL_PROCESS);
+	assert_int_equal(ask(&c, -1, 0, 0, 0), SECCOMP_RET_KILL_PROCESS);
+	assert_int_equal(ask(&c, 0x3fffffff, 0, 0, 0), UNKNOWN);
+}
+
+static void
+arguments_are_compared_by_their_low_half(void **state)
+{
+	const uint64_t high = UINT64_C(1) << 32;
+	struct seccomp_code c;
+
+	(void)state;
+	sandbox_seccomp_compile(&c);
+	assert_int_equal(ask(&c, SYS_ioctl, 0, TCGETS, 0), ALLOWED);
+	assert_int_equal(ask(&c, SYS_ioctl, 0, TIOCSTI, 0), REFUSED);
+	assert_int_equal(ask(&c, SYS_ioctl, 0, TIOCSTI | high, 0), REFUSED);
+	assert_int_equal(ask(&c, SYS_ioctl, 0, TCGETS | high, 0), ALLOWED);
+	assert_int_equal(ask(&c, SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), ALLOWED);
+	assert_int_equal(ask(&c, SYS_socket, AF_UNIX, SOCK_SEQPACKET, 0), ALLOWED);
+	assert_int_equal(ask(&c, SYS_socket, AF_INET, SOCK_RAW, 0), REFUSED);
+	assert_int_equal(ask(&c, SYS_socket, AF_INET, SOCK_STREAM, 132), SECCOMP_RET_ERRNO | EPROTONOSUPPORT);
+	for (uint64_t family = 0; family < 64; family++)
+		if (family != AF_UNIX && family != AF_INET && family != AF_INET6)
+			assert_int_equal(ask(&c, SYS_socket, family | high, SOCK_STREAM, 0),
+			    SECCOMP_RET_ERRNO | EAFNOSUPPORT);
+}
+
+static void
+no_flag_for_a_namespace_passes_clone(void **state)
+{
+	static const uint64_t spaces[] = { CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
+		CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET };
+	const uint64_t thread = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+	    CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+	struct seccomp_code c;
+
+	(void)state;
+	sandbox_seccomp_compile(&c);
+	assert_int_equal(ask(&c, SYS_clone, thread, 0, 0), ALLOWED);
+	assert_int_equal(ask(&c, SYS_clone, 17, 0, 0), ALLOWED);
+	for (size_t i = 0; i < ARRAY_LEN(spaces); i++) {
+		assert_int_equal(ask(&c, SYS_clone, spaces[i] | 17, 0, 0), REFUSED);
+		assert_int_equal(ask(&c, SYS_clone, spaces[i] | thread, 0, 0), REFUSED);
+	}
+	assert_int_equal(ask(&c, SYS_clone3, 0, 0, 0), UNKNOWN);
+}
+
+static void
+small_argument_lists_have_no_holes(void **state)
+{
+	struct seccomp_code c;
+
+	(void)state;
+	sandbox_seccomp_compile(&c);
+	assert_int_equal(ask(&c, SYS_personality, 0, 0, 0), ALLOWED);
+	assert_int_equal(ask(&c, SYS_personality, 0xffffffff, 0, 0), ALLOWED);
+	assert_int_equal(ask(&c, SYS_personality, 0x0400000, 0, 0), REFUSED);
+	assert_int_equal(ask(&c, SYS_prctl, PR_SET_NAME, 0, 0), ALLOWED);
+	assert_int_equal(ask(&c, SYS_prctl, PR_SET_MM, 0, 0), REFUSED);
+	assert_int_equal(ask(&c, SYS_prctl, PR_SET_SECCOMP, 0, 0), REFUSED);
+	assert_int_equal(ask(&c, SYS_fcntl, 0, F_GETFL, 0), ALLOWED);
+	assert_int_equal(ask(&c, SYS_fcntl, 0, F_SETLEASE, 0), REFUSED);
+	assert_int_equal(ask(&c, SYS_fcntl, 0, F_NOTIFY, 0), REFUSED);
+	assert_int_equal(ask(&c, SYS_prlimit64, 0, 0, 0), ALLOWED);
+	assert_int_equal(ask(&c, SYS_prlimit64, 1, 0, 0), REFUSED);
+	assert_int_equal(ask(&c, SYS_socketpair, AF_UNIX, SOCK_STREAM, 0), ALLOWED);
+	assert_int_equal(ask(&c, SYS_socketpair, AF_INET, SOCK_STREAM, 0), SECCOMP_RET_ERRNO | EAFNOSUPPORT);
+}
+
+static void
+the_program_is_small_and_every_jump_stays_inside(void **state)
+{
+	struct seccomp_code c;
+
+	(void)state;
+	sandbox_seccomp_compile(&c);
+	print_message("%zu instructions\n", c.n);
+	assert_in_range(c.n, 50, 400);
+	for (size_t i = 0; i < c.n; i++) {
+		const size_t left = c.n - i - 1;
+
+		if (BPF_CLASS(c.at[i].code) != BPF_JMP)
+			continue;
+		assert_true(c.at[i].jt < left);
+		assert_true(c.at[i].jf < left);
+	}
+}
+
+static void
+the_memory_file_is_sealed(void **state)
+{
+	struct seccomp_code c;
+	struct err e = { 0 };
+	struct stat st;
+	int fd;
+
+	(void)state;
+	sandbox_seccomp_compile(&c);
+	assert_int_equal(sandbox_seccomp_program(&fd, &e), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, c.n * sizeof(struct sock_filter));
+	assert_true(write(fd, "x", 1) < 0);
+	assert_true(ftruncate(fd, 0) < 0);
+	close(fd);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_number_gets_the_answer_of_its_row),
+		cmocka_unit_test(every_name_in_the_table_is_a_system_call),
+		cmocka_unit_test(foreign_tables_kill),
+		cmocka_unit_test(arguments_are_compared_by_their_low_half),
+		cmocka_unit_test(no_flag_for_a_namespace_passes_clone),
+		cmocka_unit_test(small_argument_lists_have_no_holes),
+		cmocka_unit_test(the_program_is_small_and_every_jump_stays_inside),
+		cmocka_unit_test(the_memory_file_is_sealed),
+	};
+
+	return cmocka_run_group_tests_name("seccomp", tests, NULL, NULL);
+}
