@@ -42,7 +42,7 @@ struct auth_key {
 };
 /* kind: "sk". */
 void auth_key_make(const char *kind, struct auth_key *ret);
-/* Fills id and hash from text; ERR_UNAUTHENTICATED when form or checksum are wrong. */
+/* Fills id and hash, not text; ERR_UNAUTHENTICATED when form or checksum are wrong. */
 int auth_key_read(const char *text, struct auth_key *ret, struct err *e) MUST_CHECK;
 
 /*

@@ -52,7 +52,8 @@ uint16_t http_port(const struct http *h);
  * last connection is gone or after grace_ms. */
 void http_shutdown(struct http *h, int64_t grace_ms, void (*done)(void *ctx), void *ctx);
 /* Accepts NULL.  After http_shutdown is done (or before the loop ran), and when no other thread
- * holds a request or a stream any more; answers given between the two are safe and go nowhere. */
+ * holds a request any more; answers given between the two are safe and go nowhere.  Streams may be
+ * written to (in vain) and closed even later. */
 void http_free(struct http *h);
 
 /* The request; valid until it is answered. */

@@ -34,14 +34,19 @@ int object_open_run(int runs_dirfd, struct tenant_id tenant, struct uuid run, in
 /* Opens a directory below dirfd; ERR_NOT_FOUND when there is none. */
 int object_open_dir(int dirfd, const char *path, int *ret_fd, struct err *e) MUST_CHECK;
 /*
- * All regular files below dirfd in path order, at most max; *ret_more tells that there are others.
- * Iterative by descriptor, depth at most 64; names that are not valid paths are left out.
+ * All regular files below dirfd in path order, at most max; *ret_more tells that there are others
+ * (which ones were kept is then up to the file system).  Iterative by descriptor, depth at most 64;
+ * names that are not valid paths are left out.
  */
 int object_list(int dirfd, size_t max, struct arena *mem, struct object_file **ret, size_t *ret_n,
     bool *ret_more, struct err *e) MUST_CHECK;
 /* Creates directories and the file below dirfd (0640); fails when it exists. */
 int object_write(int dirfd, const char *path, const void *p, size_t n, struct err *e) MUST_CHECK;
-/* Removes a directory tree by descriptor, never following links; 0 when it is not there. */
+/*
+ * Removes what lies at a path below dirfd, a directory tree or anything else, by descriptor, never
+ * following links; 0 when it is not there.  Permissions that its owner took away are given back;
+ * a mount point in the tree stops it.
+ */
 int object_remove_tree(int dirfd, const char *name, struct err *e) MUST_CHECK;
 
 #endif

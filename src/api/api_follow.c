@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The follower's thread.  Ten times a second (a hundred times while bytes flow) it looks at each
- * follower: fstat for logs, at most one question per job and second to the database.  Log files are
- * looked at rather than watched: fstat of 500 files costs less than a millisecond, and a round that
- * needs no notification cannot miss one.
+ * follower: fstat for logs, one question per job and second to the database, sooner when the files
+ * say that the job has moved on.  Files are looked at rather than watched: fstat of 500 files costs
+ * less than a millisecond, and a round that needs no notification cannot miss one.
  *
  * The lock guards what the workers and the drain touch: the list's head, and the stream or request
  * of each follower.  It is held over writes to a stream (a copy into memory) and never over files or
@@ -15,8 +15,11 @@
 #include "clock.h"
 #include "fd.h"
 #include "http.h"
+#include "object.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 enum {
 	ROUND_MS = 100,
@@ -24,19 +27,67 @@ enum {
 	ASKS_PER_ROUND = 64,
 	ASK_AGAIN_MS = 2000,  /* after the database failed */
 	PARKED_ASK_MS = 250,
+	NEWS_ASK_MS = 100,
+	NEWS_MS = 5000, /* the end is in the database within milliseconds, or waits for a retry */
 	CHUNK_BYTES = 64 << 10,
 	EVENT_BYTES = 6 * CHUNK_BYTES + 512 /* every byte as \u00XX */
 };
 
+void
+follow_open_run(struct follow *f, struct follower *w)
+{
+	const struct follow_target *t = &w->target;
+	struct err e = { 0 };
+
+	if (w->run_dirfd >= 0 || t->seen.epoch == 0)
+		return;
+	if (object_open_run(f->o.runs_dirfd, t->tenant, t->job, t->seen.epoch, &w->run_dirfd, &e) < 0 &&
+	    e.code != ERR_NOT_FOUND)
+		log_err(&f->o.log, LOG_LEVEL_DEBUG, &e, "a followed run cannot be opened");
+}
+
+/*
+ * Whether the files say that the job has moved on: there is an exit record, or a directory of the
+ * next attempt.  Two system calls tell ten times a second what asking the database tells once.
+ */
+static bool
+moved_on(struct follow *f, struct follower *w)
+{
+	AUTO_FD int next = -1;
+	struct err e = { 0 };
+	struct stat st;
+
+	follow_open_run(f, w);
+	if (w->run_dirfd >= 0 && fstatat(w->run_dirfd, "out/exit", &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return true;
+	return object_open_run(f->o.runs_dirfd, w->target.tenant, w->target.job,
+	           w->target.seen.epoch + 1, &next, &e) == 0;
+}
+
+/* How long to wait between questions: little after there was news, but not for as long as a retry
+ * may be waited for. */
+static int64_t
+ask_pause_ms(struct follow *f, struct follower *w, int64_t every_ms)
+{
+	if (!moved_on(f, w))
+		w->news_ms = 0;
+	else if (w->news_ms == 0)
+		w->news_ms = f->now_ms;
+	return w->news_ms != 0 && f->now_ms - w->news_ms < NEWS_MS ? NEWS_ASK_MS : every_ms;
+}
+
 int
 follow_ask(struct follow *f, struct follower *w, int64_t every_ms, struct follow_answer *ret)
 {
+	int64_t pause_ms = ask_pause_ms(f, w, every_ms);
 	struct err e = { 0 };
 
+	if (w->ask_ms > f->now_ms + pause_ms)
+		w->ask_ms = f->now_ms;
 	if (f->now_ms < w->ask_ms || f->now_ms < f->ask_ms || f->asks_left == 0)
 		return 0;
 	f->asks_left--;
-	w->ask_ms = f->now_ms + every_ms;
+	w->ask_ms = f->now_ms + pause_ms;
 	if (f->o.ask(f->o.ctx, w->target.tenant, w->target.job, ret, &e) == 0)
 		return 1;
 	if (e.code == ERR_NOT_FOUND)

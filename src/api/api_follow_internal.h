@@ -111,8 +111,13 @@ struct follow {
 	bool moved;            /* in this round something was sent or learnt */
 };
 
-/* Asks how w's job stands, when it is due: 1 answered, 0 not now, -1 the job is gone. */
+/*
+ * Asks how w's job stands: 1 answered, 0 not due, -1 the job is gone.  Every every_ms, and at once
+ * when the files say that the job has moved on.
+ */
 int follow_ask(struct follow *f, struct follower *w, int64_t every_ms, struct follow_answer *ret);
+/* Opens the directory of the present attempt, once it is there. */
+void follow_open_run(struct follow *f, struct follower *w);
 /* Writes to w's stream; false when it is over. */
 bool follow_write(struct follow *f, struct follower *w, const char *p, size_t n);
 /* One look at a stream; false when it is over. */

@@ -14,13 +14,10 @@
 #include "fd.h"
 #include "http.h"
 #include "json.h"
-#include "object.h"
 #include "parse.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum {
 	CHUNK_MAX = 64 << 10,
@@ -28,8 +25,6 @@ enum {
 	EVENT_OVERHEAD = 512,
 	ROOM_MIN = 4096,
 	ASK_MS = 1000,
-	NEWS_ASK_MS = 100,
-	NEWS_MS = 5000, /* the end is in the database within milliseconds, or waits for a retry */
 	BEAT_MS = 15000,
 	STUCK_MS = 120000 /* a reader that takes nothing for so long is gone */
 };
@@ -110,27 +105,17 @@ send_end(struct follow *f, struct follower *w)
 
 /* --- bytes ---------------------------------------------------------------------------------------------- */
 
-static void
-log_failure(const struct follow *f, const struct err *e)
-{
-	if (e->code != ERR_NOT_FOUND)
-		log_err(&f->o.log, LOG_LEVEL_DEBUG, e, "a followed log cannot be opened");
-}
-
 /* The attempt may be claimed but not started; then there is nothing to open yet. */
 static void
 open_log(struct follow *f, struct follower *w)
 {
 	struct err e = { 0 };
 
-	if (w->log.fd >= 0 || w->target.seen.epoch == 0)
+	if (w->log.fd >= 0)
 		return;
-	if (w->run_dirfd < 0 &&
-	    object_open_run(f->o.runs_dirfd, w->target.tenant, w->target.job, w->target.seen.epoch,
-	        &w->run_dirfd, &e) < 0)
-		log_failure(f, &e);
-	else if (api_log_open(w->run_dirfd, w->target.which, &w->log, &e) < 0)
-		log_failure(f, &e);
+	follow_open_run(f, w);
+	if (w->run_dirfd >= 0 && api_log_open(w->run_dirfd, w->target.which, &w->log, &e) < 0)
+		log_err(&f->o.log, LOG_LEVEL_DEBUG, &e, "a followed log cannot be opened");
 }
 
 /* The attempt has ended: what is in its log is all there will be. */
@@ -234,45 +219,12 @@ change_attempt(struct follow *f, struct follower *w)
 	return send_event(f, w, &o);
 }
 
-/*
- * Whether the files say that the job has moved on: there is an exit record, or a directory of the
- * next attempt.  Two system calls tell ten times a second what asking the database tells once.
- */
-static bool
-moved_on(const struct follow *f, const struct follower *w)
-{
-	AUTO_FD int next = -1;
-	struct err e = { 0 };
-	struct stat st;
-
-	if (w->run_dirfd >= 0 && fstatat(w->run_dirfd, "out/exit", &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return true;
-	return object_open_run(f->o.runs_dirfd, w->target.tenant, w->target.job,
-	           w->target.seen.epoch + 1, &next, &e) == 0;
-}
-
-/* How often to ask: soon after there was news, but not for as long as a retry may wait. */
-static int64_t
-ask_pause_ms(struct follow *f, struct follower *w)
-{
-	if (!moved_on(f, w))
-		w->news_ms = 0;
-	else if (w->news_ms == 0)
-		w->news_ms = f->now_ms;
-	return w->news_ms != 0 && f->now_ms - w->news_ms < NEWS_MS ? NEWS_ASK_MS : ASK_MS;
-}
-
 /* The log holds nothing new: is there anything new about the job? */
 static bool
 ask_job(struct follow *f, struct follower *w)
 {
 	struct follow_answer now;
-	int64_t pause_ms = ask_pause_ms(f, w);
-	int rc;
-
-	if (w->ask_ms > f->now_ms + pause_ms)
-		w->ask_ms = f->now_ms;
-	rc = follow_ask(f, w, pause_ms, &now);
+	int rc = follow_ask(f, w, ASK_MS, &now);
 
 	if (rc <= 0)
 		return rc == 0;

@@ -6,10 +6,10 @@
  *
  * What no callback of libmicrohttpd 0.9.75 shows, and therefore passes: empty lines (and lines that
  * begin with NUL) before the request line, chunk extensions, bare LF in the chunk framing,
- * trailers, and what http_layout.c names at its end.  What it answers by itself, in HTML: a malformed
- * Content-Length (with the status line twice), versions other than 1.x, lines without a colon,
- * malformed chunks, heads beyond the connection's memory.  All of these close the connection.  On
- * the open internet a proxy that parses strictly belongs in front.
+ * trailers, and what http_layout.c names at its end.  What it answers by itself, in HTML: a
+ * malformed Content-Length (with the status line twice), versions other than 1.x, lines without a
+ * colon, malformed chunks, heads beyond the connection's memory.  All of these close the
+ * connection.  On the open internet a proxy that parses strictly belongs in front.
  */
 #include "http_internal.h"
 

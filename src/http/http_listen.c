@@ -64,8 +64,8 @@ int
 http_listen(const char *address, uint16_t port, int *ret_fd, uint16_t *ret_port, struct err *e)
 {
 	AUTO_FD int fd = -1;
-	union address a;
-	socklen_t n;
+	union address a = { 0 };
+	socklen_t n = 0;
 
 	if (address_parse(address, port, &a, &n, e) < 0)
 		return -1;

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <pwd.h>
 #include <sched.h>
 #include <signal.h>
@@ -45,6 +46,8 @@ enum {
 	RESTARTS_MAX = 5, /* in RESTARTS_MS; then something is wrong that a restart does not mend */
 	RESTARTS_MS = 60000,
 	UID_BASE_MIN = 65536,
+	LOCK_MS = 1000,
+	LOCK_RETRY_MS = 20,
 };
 
 #define CAP(name) (UINT64_C(1) << CAP_##name)
@@ -135,6 +138,7 @@ find_user(const struct options *o, struct spawner *s, struct err *e)
 static int
 open_state(const struct options *o, struct spawner *s, struct err *e)
 {
+	struct deadline until = deadline_in_ms(LOCK_MS);
 	struct stat st;
 	int lock;
 
@@ -148,9 +152,13 @@ open_state(const struct options *o, struct spawner *s, struct err *e)
 	    O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (lock < 0)
 		return err_sys(e, errno, "cannot open the lock of the state directory");
-	/* Held by this descriptor, which stays open until the last of our processes ends. */
-	if (flock(lock, LOCK_EX | LOCK_NB) < 0)
-		return err_set(e, ERR_CONFLICT, "another spawner serves this state directory");
+	/* Held by this descriptor, which stays open until the last of our processes ends; those of one
+	 * that was killed take a moment. */
+	while (flock(lock, LOCK_EX | LOCK_NB) < 0) {
+		if (deadline_passed(until))
+			return err_set(e, ERR_CONFLICT, "another spawner serves this state directory");
+		(void)poll(NULL, 0, LOCK_RETRY_MS);
+	}
 	return 0;
 }
 
@@ -242,6 +250,8 @@ spawner_open(const struct options *o, struct spawner *s, struct err *e)
 	if (geteuid() != 0)
 		return err_set(e, ERR_DENIED,
 		    "the spawner builds sandboxes and must be started as root");
+	if (own_root_take(e) < 0)
+		return -1;
 	if (find_user(o, s, e) < 0 || open_state(o, s, e) < 0 || load_keeper(o, s, e) < 0)
 		return -1;
 	if (drop_privileges(e) < 0)

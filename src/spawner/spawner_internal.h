@@ -154,4 +154,7 @@ int root_pivot(int root_fd);
 /* Keeps only the capabilities in the mask, in the bounding set too. */
 int caps_keep(uint64_t mask);
 
+/* Leaves a chroot for a mount namespace with the same root (own_root.c); before anything is opened. */
+int own_root_take(struct err *e) MUST_CHECK;
+
 #endif

@@ -76,7 +76,7 @@ int
 userns_get(struct worker *w, uint32_t slot, int *ret_fd, struct err *e)
 {
 	struct userns *victim;
-	int fd;
+	int fd = -1;
 
 	for (size_t i = 0; i < USERNS_KEPT; i++)
 		if (w->userns[i].fd >= 0 && w->userns[i].slot == slot) {

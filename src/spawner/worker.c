@@ -8,6 +8,7 @@
 #include "fd.h"
 
 #include <errno.h>
+#include <linux/landlock.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum {
@@ -24,7 +26,8 @@ enum {
 	FIRST_CONTACT_MS = 120000,
 	REMOVE_RETRY_MS = 50,
 	SWEEP_MS = 10000, /* the kernel takes its time with processes that were just killed */
-	MOUNTINFO_MAX = 4 << 20
+	MOUNTINFO_MAX = 4 << 20,
+	LANDLOCK_WANTED = 1, /* files; Debian 12's kernel has version 2, signals are scoped from 6 on */
 };
 
 int
@@ -73,6 +76,18 @@ open_groups(struct worker *w)
 		    "make the memory, cpu and pids controllers available to the spawner");
 }
 
+/* The keepers use what there is; that there is less than usual must be seen somewhere. */
+static void
+look_at_landlock(const struct worker *w)
+{
+	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+
+	if (version < LANDLOCK_WANTED)
+		log_warn(&w->log, "this kernel has Landlock version %ld, %d is wanted; sandboxes stand on "
+		    "namespaces, mounts and the system call filter", version < 0 ? 0 : version,
+		    LANDLOCK_WANTED);
+}
+
 static bool
 lives(void *ctx, const char *name)
 {
@@ -103,6 +118,7 @@ worker_open(struct worker *w, const struct spawner *s, struct err *e)
 		return err_sys(e, errno, "cannot make an epoll descriptor");
 	if (open_signals(w, e) < 0 || sandbox_seccomp_program(&w->filter_fd, e) < 0)
 		return -1;
+	look_at_landlock(w);
 	open_groups(w);
 	adopt_keepers(w);
 	w->sweep = deadline_in_ms(SWEEP_MS);

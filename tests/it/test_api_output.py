@@ -4,6 +4,7 @@
 import base64
 import http.client
 import json
+import threading
 import time
 
 import pytest
@@ -233,6 +234,50 @@ def test_streams_do_not_hold_workers(api, daemon, tenant_a, sleeper):
     finally:
         for stream in streams:
             stream.connection.close()
+
+
+def test_a_tenant_has_only_so_many_streams_and_gets_them_back(own_daemon):
+    daemon = own_daemon("--http.streams_per_tenant=2")
+    key, other = daemon.bootstrap("one")[1], daemon.bootstrap("two")[1]
+    job = submit(daemon.request, key, "sleep 300")["id"]
+    theirs = submit(daemon.request, other, "sleep 300")["id"]
+    path = f"/v1/jobs/{job}/log?follow=sse"
+    streams = [Stream(daemon, key, path) for _ in range(2)]
+    for refused in (path, f"/v1/jobs/{job}?wait=30s"):
+        answer = daemon.request("GET", refused, key=key)
+        assert problem(answer, 429, "quota-exceeded")["retryable"] and answer[1]["retry-after"]
+    with Stream(daemon, other, f"/v1/jobs/{theirs}/log?follow=sse") as stream:
+        assert stream.status == 200
+    for done in (job, theirs):
+        daemon.request("POST", f"/v1/jobs/{done}/cancel", key=key if done == job else other)
+    for stream in streams:
+        assert list(stream)[-1][0] == "end"
+        stream.connection.close()
+    end = time.monotonic() + 10
+    while daemon.request("GET", path, key=key)[0] != 200:
+        assert time.monotonic() < end
+
+
+def test_a_stopping_daemon_ends_streams_and_answers_long_polls(own_daemon):
+    daemon = own_daemon()
+    key = daemon.bootstrap("one")[1]
+    job = submit(daemon.request, key, "sleep 300")["id"]
+    state = wait_until(daemon.request, key, job, states=("running",), seconds=20)["state"]
+    answers = []
+    polling = threading.Thread(target=lambda: answers.append(
+        daemon.request("GET", f"/v1/jobs/{job}?wait=60s", key=key, timeout=40)))
+    with Stream(daemon, key, f"/v1/jobs/{job}/log?follow=sse") as stream:
+        polling.start()
+        time.sleep(0.5)
+        started = time.monotonic()
+        assert daemon.stop() == 0
+        assert time.monotonic() - started < 15
+        assert "end" not in [name for name, _, _ in stream]
+    polling.join()
+    assert decoded(answers[0], 200)["state"] == state
+    daemon.start()
+    daemon.request("POST", f"/v1/jobs/{job}/cancel", key=key)
+    wait_until(daemon.request, key, job)
 
 
 # --- files -----------------------------------------------------------------------------------------------

@@ -537,31 +537,42 @@ make_file(struct err *e)
 	return fd_take(&fd);
 }
 
+/* name=value; -1 when it is another name. */
+static int
+take_arg(const char *arg, const char *name, const char **ret_value)
+{
+	const size_t n = strlen(name);
+
+	if (strncmp(arg, name, n) != 0 || arg[n] != '=')
+		return -1;
+	*ret_value = arg + n + 1;
+	return 0;
+}
+
 static int
 read_args(int argc, char **argv, struct http_options *o, struct err *e)
 {
-	int64_t port = 0, connections = 4000, per_address = 4000, streams = 100, body = 1 << 20;
+	int64_t port = 0, connections = 4000, per_address = 4000, streams = 100, body = 1 << 20,
+		ignore_sigpipe = 1;
 	const struct {
 		const char *name;
 		int64_t *value;
 	} args[] = { { "port", &port }, { "connections", &connections },
 		{ "per_address", &per_address }, { "streams", &streams }, { "body", &body },
 		{ "head_ms", &o->head_timeout_ms }, { "body_ms", &o->body_timeout_ms },
-		{ "idle_ms", &o->idle_timeout_ms } };
+		{ "idle_ms", &o->idle_timeout_ms }, { "ignore_sigpipe", &ignore_sigpipe } };
 
 	for (int i = 1; i < argc; i++) {
-		const char *value = strchr(argv[i], '=');
+		const char *value;
 		size_t k = 0;
 
-		while (value != NULL && k < ARRAY_LEN(args) &&
-		       (strncmp(argv[i], args[k].name, strlen(args[k].name)) != 0 ||
-			   argv[i] + strlen(args[k].name) != value))
+		if (take_arg(argv[i], "address", &o->address) == 0)
+			continue;
+		while (k < ARRAY_LEN(args) && take_arg(argv[i], args[k].name, &value) < 0)
 			k++;
-		if (value == NULL || (k == ARRAY_LEN(args) && strncmp(argv[i], "address=", 8) != 0))
-			return err_set(e, ERR_USAGE, "unknown argument %s", argv[i]);
 		if (k == ARRAY_LEN(args))
-			o->address = value + 1;
-		else if (parse_i64(value + 1, 0, INT32_MAX, args[k].value, e) < 0)
+			return err_set(e, ERR_USAGE, "unknown argument %s", argv[i]);
+		if (parse_i64(value, 0, INT32_MAX, args[k].value, e) < 0)
 			return -1;
 	}
 	o->port = (uint16_t)port;
@@ -569,6 +580,7 @@ read_args(int argc, char **argv, struct http_options *o, struct err *e)
 	o->connections_per_address = (int)per_address;
 	o->streams = (int)streams;
 	o->body_max_bytes = (size_t)body;
+	(void)signal(SIGPIPE, ignore_sigpipe != 0 ? SIG_IGN : SIG_DFL);
 	return 0;
 }
 
@@ -624,8 +636,6 @@ main(int argc, char **argv)
 
 	if (p == NULL)
 		return 1;
-	/* sendfile(2) cannot be told not to raise it. */
-	(void)signal(SIGPIPE, SIG_IGN);
 	if (read_args(argc, argv, &o, &e) < 0 || start(p, &o, &e) < 0 ||
 	    thread_start(&input, "input", obey, p, &e) < 0) {
 		(void)fprintf(stderr, "http_probe: %s\n", e.msg);

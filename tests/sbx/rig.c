@@ -149,6 +149,17 @@ rig_open(struct rig *r)
 	}
 }
 
+void
+rig_restart(struct rig *r, int sig)
+{
+	int status;
+
+	MUST(kill(r->spawner, sig) == 0);
+	MUST(waitpid(r->spawner, &status, 0) == r->spawner);
+	start_spawner(r);
+	rig_connect(r);
+}
+
 static void
 remove_dir(const char *dir)
 {
@@ -214,7 +225,9 @@ write_input(const struct rig *r, int in_fd, const struct rig_file *f)
 		struct rig_file rest = *f;
 		AUTO_FD int dir = -1;
 
-		snprintf(name, sizeof(name), "%.*s", (int)(slash - f->path), f->path);
+		MUST((size_t)(slash - f->path) < sizeof(name));
+		memcpy(name, f->path, (size_t)(slash - f->path));
+		name[slash - f->path] = '\0';
 		make_dir(r, in_fd, name, &dir);
 		rest.path = slash + 1;
 		write_input(r, dir, &rest);
@@ -230,7 +243,7 @@ write_input(const struct rig *r, int in_fd, const struct rig_file *f)
 static void
 copy_dir(const struct rig *r, const char *from, const char *run_path)
 {
-	char text[512];
+	char text[2048];
 
 	snprintf(text, sizeof(text), "cp -rL -- '%s'/. '%s/%s/in/' && chown -R %u:%u '%s/%s/in' && chmod -R g+rX '%s/%s/in'",
 	    from, r->dir, run_path, r->uid, r->gid, r->dir, run_path, r->dir, run_path);

@@ -60,6 +60,8 @@ void rig_open(struct rig *r);
 /* Stops the spawner and checks that the host is as it was before. */
 void rig_close(struct rig *r);
 void rig_connect(struct rig *r);
+/* Ends the spawner with a signal and starts another one on the same directory. */
+void rig_restart(struct rig *r, int sig);
 struct sandbox_limits rig_limits(void);
 
 /* Makes the run directory and sends START. */

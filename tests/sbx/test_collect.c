@@ -234,7 +234,7 @@ static void
 both_streams_reach_the_log_with_an_index(void **state)
 {
 	const struct rig_run run = { .argv = RIG_ARGV("/bin/sh", "-c",
-	    "echo one; sleep 0.05; echo two >&2; sleep 0.05; echo three > /dev/stderr; printf 'a\\0b\\377'") };
+	    "echo one; sleep 0.05; echo two >&2; sleep 0.05; echo three > /dev/stderr; sleep 0.05; printf 'a\\0b\\377'") };
 	struct sandbox_log_entry entries[16];
 	struct rig_result res;
 	char path[512];
@@ -301,7 +301,8 @@ a_flood_is_cut_at_the_cap_and_costs_the_keeper_nothing(void **state)
 	assert_int_equal(res.log[99999], 'x');
 	assert_int_equal(res.log[100000], '\n');
 	assert_non_null(strstr(res.log, "wardian"));
-	assert_in_range(kib, 1, 4096);
+	/* A sanitizer's share included; the flood is 200 MiB. */
+	assert_in_range(kib, 1, 16384);
 	rig_done(&res);
 }
 

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The local backend against a real spawner: what the scheduler hears, and what it finds on disk. */
+/* As source, so that this test needs nothing of the build but its own line; before cmocka.h, which
+ * takes the name skip for a macro. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-truncation"
+#include "rig.c"
+#pragma GCC diagnostic pop
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-
-/* As source, so that this test needs nothing of the build but its own line. */
-#include "rig.c"
 
 #include "compute.h"
 #include "loop.h"
@@ -24,6 +28,8 @@ struct desk {
 	size_t n_events;
 	enum compute_event_kind wanted;
 	bool seen;
+	const char *argv[4][3]; /* of the last runs */
+	size_t n_argv;
 };
 
 static void
@@ -110,9 +116,9 @@ close_desk(void **state)
 }
 
 static struct compute_run
-shell_run(const struct desk *d, const char *script)
+shell_run(struct desk *d, const char *script)
 {
-	static const char *argv[3];
+	const char **argv = d->argv[d->n_argv++ % ARRAY_LEN(d->argv)];
 	static const char *const env[] = { "PATH=/usr/bin:/bin", "HOME=/work" };
 	static const struct compute_input inputs[] = { { "deck.in", "from the deck\n", 14 } };
 
@@ -186,9 +192,10 @@ a_run_is_told_of_and_leaves_outcome_log_and_files(void **state)
 	struct compute_run r = shell_run(d, "cat deck.in; echo found > result.txt; exit 3");
 	struct compute_outcome o = { 0 };
 	struct err e = { 0 };
+	size_t before = scan(d);
 
 	prepare_and_start(d, &r);
-	assert_int_equal(scan(d), 1);
+	assert_int_equal(scan(d), before + 1);
 	assert_true(await_event(d, COMPUTE_STARTED, EVENT_MS));
 	assert_true(await_event(d, COMPUTE_ENDED, EVENT_MS));
 	assert_int_equal(uuid_cmp(last_event(d)->id.run, r.id.run), 0);
@@ -203,7 +210,7 @@ a_run_is_told_of_and_leaves_outcome_log_and_files(void **state)
 	assert_string_equal(file, "found\n");
 	assert_int_equal(compute_purge(d->c, &r.id, &e), 0);
 	assert_int_equal(compute_tidy(d->c, &r.id, &e), 0);
-	assert_int_equal(scan(d), 0);
+	assert_int_equal(scan(d), before);
 	assert_int_equal(compute_outcome(d->c, &r.id, &o, &e), 1);
 }
 
@@ -290,7 +297,7 @@ a_run_outlives_its_daemon_and_is_found_by_the_next(void **state)
 	open_backend(d);
 	assert_true(await_event(d, COMPUTE_CONNECTED, EVENT_MS));
 	assert_true(is_listed(d, &r.id));
-	assert_int_equal(scan(d), 1);
+	assert_true(scan(d) > 0);
 	assert_true(await_event(d, COMPUTE_ENDED, EVENT_MS));
 	assert_int_equal(compute_outcome(d->c, &r.id, &o, &e), 1);
 	assert_int_equal(o.kind, COMPUTE_EXITED);
@@ -332,7 +339,7 @@ many_runs_end_each_for_itself(void **state)
 	struct compute_outcome o = { 0 };
 	struct err e = { 0 };
 	char script[32];
-	size_t ended = 0;
+	size_t ended = 0, at = d->n_events;
 
 	for (int i = 0; i < N; i++) {
 		snprintf(script, sizeof(script), "exit %d", i);
@@ -340,7 +347,7 @@ many_runs_end_each_for_itself(void **state)
 		r[i].uid_slot = i % 3;
 		prepare_and_start(d, &r[i]);
 	}
-	for (size_t at = 0; ended < N; at = d->n_events) {
+	while (ended < N) {
 		if (at == d->n_events)
 			assert_true(await_event(d, COMPUTE_ENDED, EVENT_MS));
 		for (; at < d->n_events; at++)

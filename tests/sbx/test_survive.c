@@ -120,6 +120,29 @@ a_run_outlives_the_worker_and_is_adopted(void **state)
 }
 
 static void
+a_run_outlives_the_whole_spawner(void **state)
+{
+	static const int signals[] = { SIGTERM, SIGKILL };
+	struct rig *r = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
+		struct rig_result res;
+		pid_t pid = -1;
+
+		start_sleeper(r, "echo before; sleep 1; echo after; exit 5", &res);
+		rig_restart(r, signals[i]);
+		assert_true(listed(r, &res, &pid));
+		assert_int_equal(pid, res.pid);
+		rig_wait(r, &res, 10000);
+		rig_collect(r, &res);
+		assert_int_equal(res.exit.exit_code, 5);
+		assert_string_equal(res.log, "before\nafter\n");
+		assert_true(rig_quiet(r, 5000));
+		rig_done(&res);
+	}
+}
+
+static void
 an_adopted_run_can_be_stopped(void **state)
 {
 	struct rig *r = *state;
@@ -412,6 +435,38 @@ a_second_spawner_on_the_same_directory_refuses(void **state)
 }
 
 static void
+it_goes_to_the_background_when_ready_and_ends_when_nobody_needs_it(void **state)
+{
+	char dir[] = "/tmp/wardian-idle-XXXXXX";
+	char command[512], path[64];
+	struct sandbox_event ready;
+	struct deadline until;
+	struct err e = { 0 };
+	struct stat st;
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(command, sizeof(command),
+	    WARDIAN_BUILD_DIR "/wardian-spawner --state %s --user nobody --uid-base 1900000000 --keeper "
+	    WARDIAN_BUILD_DIR "/wardian-keeper", dir);
+	assert_int_equal(system(command), 0);
+	snprintf(path, sizeof(path), "%s/spawner.sock", dir);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0660);
+	assert_int_equal(st.st_uid, 0);
+	assert_int_equal(st.st_gid, 65534);
+	assert_int_equal(sandbox_connect(path, &fd, &ready, &e), 0);
+	close(fd);
+	until = deadline_in_ms(15000);
+	while (access(path, F_OK) == 0 && !deadline_passed(until))
+		usleep(20000);
+	assert_true(access(path, F_OK) < 0);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	assert_int_equal(system(command), 0);
+}
+
+static void
 the_spawner_has_no_network_and_few_capabilities(void **state)
 {
 	struct rig *r = *state;
@@ -525,6 +580,7 @@ main(void)
 	const struct CMUnitTest early[] = {
 		cmocka_unit_test(a_run_outlives_its_daemon),
 		cmocka_unit_test(a_run_outlives_the_worker_and_is_adopted),
+		cmocka_unit_test(a_run_outlives_the_whole_spawner),
 		cmocka_unit_test(an_adopted_run_can_be_stopped),
 		cmocka_unit_test(a_run_that_ends_while_no_worker_lives_leaves_its_record),
 		cmocka_unit_test(a_forged_keeper_file_is_no_claim),
@@ -541,6 +597,7 @@ main(void)
 		cmocka_unit_test(strangers_cannot_speak_to_the_spawner),
 		cmocka_unit_test(a_fifth_connection_closes_the_oldest_and_the_newest_hears),
 		cmocka_unit_test(a_second_spawner_on_the_same_directory_refuses),
+		cmocka_unit_test(it_goes_to_the_background_when_ready_and_ends_when_nobody_needs_it),
 		cmocka_unit_test(the_spawner_has_no_network_and_few_capabilities),
 		cmocka_unit_test(purge_removes_a_half_made_run_and_keeps_a_finished_one),
 		cmocka_unit_test(forty_runs_at_once_all_end_and_leave_nothing),

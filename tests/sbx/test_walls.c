@@ -132,6 +132,21 @@ the_host_sees_the_tenants_ids(void **state)
 }
 
 static void
+the_hosts_root_is_not_among_its_ids(void **state)
+{
+	struct rig *r = *state;
+	const struct rig_run run = { .argv = RIG_ARGV("/bin/cat", "/proc/self/uid_map", "/proc/self/gid_map") };
+	struct rig_result res;
+	char want[128];
+
+	rig_do(r, &run, &res);
+	snprintf(want, sizeof(want), "%10d %10u %10d\n%10d %10u %10d\n", 0, r->uid_base, 1024, 0,
+	    r->uid_base, 1024);
+	assert_string_equal(res.log, want);
+	rig_done(&res);
+}
+
+static void
 every_mount_is_read_only_but_the_scratch(void **state)
 {
 	const struct rig_run run = { .argv = RIG_ARGV("/bin/cat", "/proc/self/mountinfo") };
@@ -236,6 +251,7 @@ main(void)
 		cmocka_unit_test(loopback_works_and_nothing_else_is_reachable),
 		cmocka_unit_test(ids_and_capabilities_are_nobodys),
 		cmocka_unit_test(the_host_sees_the_tenants_ids),
+		cmocka_unit_test(the_hosts_root_is_not_among_its_ids),
 		cmocka_unit_test(every_mount_is_read_only_but_the_scratch),
 		cmocka_unit_test(scratch_ends_at_its_size_and_its_number_of_files),
 		cmocka_unit_test(two_runs_share_no_temporary_directory),

@@ -19,6 +19,8 @@
 #include <string.h>
 
 enum {
+	/* A worker of the spawner that died is back within milliseconds, and its socket never went. */
+	RECONNECT_FIRST_MS = 50,
 	RECONNECT_MS = 1000,
 	/* Records taken in one turn of the loop, so that a burst does not keep timers waiting. */
 	RECORDS_PER_TURN = 64
@@ -39,7 +41,7 @@ lose(struct compute *c, const struct err *why)
 	loop_watch_free(c->watch);
 	c->watch = NULL;
 	fd_close(&c->fd);
-	loop_timer_start(c->retry, RECONNECT_MS, 0);
+	loop_timer_start(c->retry, RECONNECT_FIRST_MS, 0);
 	tell(c, COMPUTE_LOST);
 }
 

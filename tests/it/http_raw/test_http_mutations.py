@@ -19,7 +19,7 @@ LAST = b"POST /echo?last HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nlast"
 PIECES = [b"\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":", b";", b",", b"\r\n\r\n", b"\r\n ",
           b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"Host: x\r\n",
           b"0\r\n\r\n", b"chunked", b"%2e", b"/../", b"\x0b", b"\x7f", b"\xff", b"HTTP/1.0",
-          b"GET /echo?smuggled",          b"Content-Length:0\r\n", b"Connection: close\r\n"]
+          b"GET /echo?smuggled", b"Content-Length:0\r\n", b"Connection: close\r\n"]
 
 
 class Refused(Exception):

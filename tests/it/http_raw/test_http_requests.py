@@ -403,6 +403,17 @@ def test_any_range_of_a_file_arrives_whole(probe, offset, n):
     assert body == pattern[offset % 251:offset % 251 + n]
 
 
+def test_without_sigpipe_ignored_files_are_sent_and_leavers_do_not_kill(start):
+    p = start(ignore_sigpipe=0)
+    for _ in range(20):
+        s = p.connect(rcvbuf=4096)
+        s.sendall(get(b"/file"))
+        s.recv(1000)
+        s.close()
+    _, _, body = p.get("/file?offset=7&n=3000000")
+    assert body == (bytes(range(251)) * 12000)[7:3000007]
+
+
 def test_big_answers_arrive_whole(probe):
     _, _, body = probe.get("/big?n=20000000")
     assert body == b"b" * 20000000
