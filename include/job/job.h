@@ -3,9 +3,9 @@
 #define JOB_H
 
 /*
- * Jobs: the manifest (decode and check), the state table (pure), and the store.  The API's side works
- * in tenant transactions; the scheduler's side in system transactions, where every write after the
- * claim is fenced by the lease's epoch: zero rows mean the lease has moved on.
+ * Jobs: the manifest (decode and check), the state table (pure), and the store.  The API's side
+ * works in tenant transactions; the scheduler's side in system transactions, where every write
+ * after the claim is fenced by the lease's epoch: zero rows mean the lease has moved on.
  */
 
 #include "arena.h"
@@ -21,7 +21,7 @@
 
 extern const struct db_sql job_sql;
 
-/* --- state table --------------------------------------------------------------------------------- */
+/* --- state table ---------------------------------------------------------------------------- */
 
 enum job_state {
 #define STATE(name, text, terminal) JOB_##name,
@@ -42,7 +42,7 @@ bool job_state_terminal(enum job_state s);
 /* False when the table has no such move.  Pure. */
 bool job_fsm_next(enum job_state from, enum job_event on, enum job_state *ret);
 
-/* --- manifest ------------------------------------------------------------------------------------- */
+/* --- manifest ------------------------------------------------------------------------------- */
 
 struct job_input {
 	const char *path;
@@ -69,7 +69,8 @@ struct job_spec {
 /* What a manifest may ask for and what it gets when it does not ask. */
 struct job_limits {
 	int64_t cpu_milli_max, memory_max_bytes; /* of the largest node; beyond: ERR_IMPOSSIBLE */
-	int64_t memory_default_bytes, disk_default_bytes, wall_default_ms, wall_max_ms, log_default_bytes;
+	int64_t memory_default_bytes, disk_default_bytes, wall_default_ms, wall_max_ms,
+	    log_default_bytes;
 };
 /*
  * All faults of the manifest at once, each with its JSON Pointer.  The code is ERR_NO_ENVIRONMENT,
@@ -78,9 +79,10 @@ struct job_limits {
  * /usr/bin or an absolute path below /usr.  `j` and mem must outlive *ret.
  */
 int job_spec_decode(const struct json *j, const struct environments *envs,
-    const struct job_limits *limits, struct arena *mem, struct job_spec *ret, struct err *e) MUST_CHECK;
+    const struct job_limits *limits, struct arena *mem, struct job_spec *ret,
+    struct err *e) MUST_CHECK;
 
-/* --- API's side ---------------------------------------------------------------------------------------- */
+/* --- API's side ----------------------------------------------------------------------------- */
 
 struct job {
 	struct uuid id;
@@ -104,7 +106,8 @@ struct job_submission {
 	const char *idempotency_key; /* NULL: none */
 	uint8_t fingerprint[32];     /* of route and body */
 	const char *request_id;
-	int64_t queued_max; /* jobs of this tenant that may wait; exact but for what commits together */
+	int64_t
+	    queued_max; /* jobs of this tenant that may wait; exact but for what commits together */
 };
 /*
  * Durable when it returns.  *ret_replayed: the key was used before for the same request, *ret_id is
@@ -139,7 +142,7 @@ int job_history(struct db *db, struct tenant_id tenant, struct uuid id, struct a
 /* The job as the API shows it; with_manifest only where it was read. */
 void job_print(const struct job *j, bool with_manifest, struct json_out *o);
 
-/* --- scheduler's side ------------------------------------------------------------------------------------ */
+/* --- scheduler's side ----------------------------------------------------------------------- */
 
 /* A row of the hot table. */
 struct job_queued {
@@ -168,22 +171,23 @@ int job_queue_expired(struct db *db, int64_t grace_ms, int64_t max, struct arena
 struct job_claim {
 	struct tenant_id tenant;
 	struct uuid id;
-	int64_t epoch;   /* out: the new epoch; 0 when somebody else was faster or it was canceled */
+	int64_t epoch; /* out: the new epoch; 0 when somebody else was faster or it was canceled */
 	int64_t attempt; /* out */
 	int64_t uid_slot;     /* out: of the tenant */
 	const char *manifest; /* out, in mem */
 	int64_t created_wall_us; /* out */
 };
 /*
- * Claims a batch for the node in one transaction: lease, epoch + 1, state claimed, history.  n is at
- * most JOB_CLAIM_MAX.  The manifests of one batch are capped at 8 MiB: what lies beyond keeps
+ * Claims a batch for the node in one transaction: lease, epoch + 1, state claimed, history.  n is
+ * at most JOB_CLAIM_MAX.  The manifests of one batch are capped at 8 MiB: what lies beyond keeps
  * epoch 0 and is claimed by the next call, so an arena of 16 MiB always does.
  */
 enum { JOB_CLAIM_MAX = 256 };
 int job_claim(struct db *db, struct uuid node, int64_t lease_ms, struct job_claim *claims, size_t n,
     struct arena *mem, struct err *e) MUST_CHECK;
 /* Extends the leases of all jobs of the node; the count. */
-int64_t job_lease_renew(struct db *db, struct uuid node, int64_t lease_ms, struct err *e) MUST_CHECK;
+int64_t job_lease_renew(
+    struct db *db, struct uuid node, int64_t lease_ms, struct err *e) MUST_CHECK;
 
 /* One state change.  Terminal moves also take the job off the hot table. */
 struct job_move {
@@ -205,8 +209,8 @@ struct job_move {
  */
 int job_move(struct db_sys_tx *tx, struct job_move *moves, size_t n, struct err *e) MUST_CHECK;
 
-/* The record of one finished attempt; in the same transaction as its move, and after it, when it was
- * ok.  ERR_CONFLICT when the job is under another epoch (the transaction can go on). */
+/* The record of one finished attempt; in the same transaction as its move, and after it, when it
+ * was ok.  ERR_CONFLICT when the job is under another epoch (the transaction can go on). */
 struct job_attempt {
 	struct tenant_id tenant;
 	struct uuid id;

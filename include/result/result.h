@@ -39,15 +39,16 @@ struct result_set {
 	bool truncated; /* a cap was reached */
 };
 /*
- * out_dirfd: the run's out/ directory.  values: the job's parameters, for file names.  Names: MEASURE,
- * JSON and columns of a TABLE (a result is the last row) as the text has them; BLOCK
+ * out_dirfd: the run's out/ directory.  values: the job's parameters, for file names.  Names:
+ * MEASURE, JSON and columns of a TABLE (a result is the last row) as the text has them; BLOCK
  * <rule>.<column>.max, the number of greatest magnitude with its sign.  When a rule finds nothing,
  * what it declares is missing with a reason: <rule>, for a BLOCK each of its columns.  Names and
- * units are printable UTF-8 whatever the job wrote; a repeated name keeps its last value.  mem: 16 MiB
- * are always enough.
+ * units are printable UTF-8 whatever the job wrote; a repeated name keeps its last value.  mem: 16
+ * MiB are always enough.
  */
 int result_extract(const struct environment *env, const struct environment_value *values,
-    size_t n_values, int out_dirfd, struct arena *mem, struct result_set *ret, struct err *e) MUST_CHECK;
+    size_t n_values, int out_dirfd, struct arena *mem, struct result_set *ret,
+    struct err *e) MUST_CHECK;
 /* One rule over text; for tests and fuzzing. */
 int result_extract_text(const struct environment_rule *rule, const char *text, size_t n,
     struct arena *mem, struct result_set *ret, struct err *e) MUST_CHECK;
@@ -64,6 +65,7 @@ int result_values(struct db *db, struct tenant_id tenant, struct uuid job, struc
 /* name NULL: the names with their counts (value), else the points as they were found, at most max
  * (1 .. CAP_METRIC_POINTS + 1: one more tells whether there are more). */
 int result_points(struct db *db, struct tenant_id tenant, struct uuid job, const char *name,
-    int64_t max, struct arena *mem, struct result_point **ret, size_t *ret_n, struct err *e) MUST_CHECK;
+    int64_t max, struct arena *mem, struct result_point **ret, size_t *ret_n,
+    struct err *e) MUST_CHECK;
 
 #endif

@@ -6,8 +6,8 @@
  * The scheduling loop of one node: claims queued jobs that fit, starts them, renews leases, turns
  * cancel wishes into stops, completes what has ended, takes over what others lost, and reconciles
  * run directories, live sandboxes and rows at start.  One loop thread that never blocks, one ledger
- * thread for SQL and files, one thread that renews leases and does nothing else.  How to choose is a
- * pure function (sched_pick.h).
+ * thread for SQL, one for run directories, and one that renews leases and does nothing else.  How to
+ * choose is a pure function (sched_pick.h).
  */
 
 #include "base.h"

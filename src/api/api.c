@@ -13,7 +13,8 @@ enum { ASK_ARENA_BYTES = 4 << 20 /* one job with its manifest */ };
 
 /* Runs on the follower's thread. */
 static int
-ask_job(void *ctx, struct tenant_id tenant, struct uuid id, struct follow_answer *ret, struct err *e)
+ask_job(void *ctx, struct tenant_id tenant, struct uuid id, struct follow_answer *ret,
+    struct err *e)
 {
 	struct api *api = ctx;
 	AUTO(arena) mem = arena_new(ASK_ARENA_BYTES);
@@ -46,7 +47,10 @@ api_new(const struct api_options *o, struct api **ret, struct err *e)
 {
 	struct api *api = calloc(1, sizeof(*api));
 	struct follow_options follow = { .runs_dirfd = o->runs_dirfd,
-		.per_tenant = o->streams_per_tenant, .log = o->log, .ask = ask_job, .resume = resume,
+		.per_tenant = o->streams_per_tenant,
+		.log = o->log,
+		.ask = ask_job,
+		.resume = resume,
 		.ctx = api };
 
 	if (api == NULL)

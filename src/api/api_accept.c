@@ -78,7 +78,7 @@ trim_end(const char *start, const char *end)
 	return end;
 }
 
-/* The q parameter among the parameters between p (at a ';' or the end) and end; 1000 when absent. */
+/* The q parameter among those between p (at a ';' or the end) and end; 1000 when absent. */
 static int
 element_quality(const char *p, const char *end)
 {

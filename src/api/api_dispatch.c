@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The way of a request.  On the HTTP loop: make a struct req, find the route, push to the pool.  On a
- * worker, in this order: method and route, readiness, credential, Accept, body, path, query, handler,
- * reply, one log line.  The tenant comes from the credential alone; everything before the credential
- * is the same for everybody, so nothing can be learnt without one.
+ * The way of a request.  On the HTTP loop: make a struct req, find the route, push to the pool.  On
+ * a worker, in this order: method and route, readiness, credential, Accept, body, path, query,
+ * handler, reply, one log line.  The tenant comes from the credential alone; everything before the
+ * credential is the same for everybody, so nothing can be learnt without one.
  *
  * Two ways leave the column: a stream is handed to the follower when its head is sent, and a parked
  * request (long poll) comes back through req_resume, which goes straight to the handler.
@@ -30,7 +30,7 @@ enum { REPLY_MAX_BYTES = 16 << 20 };
 
 static const struct query_param no_parameters[] = { QUERY_PARAMS_END };
 
-/* --- one request --------------------------------------------------------------------------------- */
+/* --- one request ------------------------------------------------------------------------------ */
 
 static void
 take_request_id(struct req *rq)
@@ -84,7 +84,7 @@ req_free(struct req *rq)
 	arena_free(rq->mem); /* holds rq */
 }
 
-/* --- the steps ------------------------------------------------------------------------------------ */
+/* --- the steps -------------------------------------------------------------------------------- */
 
 static int
 check_route(struct req *rq, struct err *e)
@@ -96,7 +96,8 @@ check_route(struct req *rq, struct err *e)
 	if (rq->route != NULL)
 		return 0;
 	if (!route_method_known(rq->method))
-		return err_set(e, ERR_METHOD_UNKNOWN, "This server does not implement that method.");
+		return err_set(e, ERR_METHOD_UNKNOWN,
+		    "This server does not implement that method.");
 	if (allowed == 0)
 		return err_set(e, ERR_NO_ROUTE,
 		    "No endpoint has this path; GET /openapi.json describes those that exist.");
@@ -113,7 +114,8 @@ static int
 check_running(struct req *rq, struct err *e)
 {
 	if (atomic_load(&rq->api->draining) && (rq->route->flags & ROUTE_QUIET) == 0)
-		return err_set(e, ERR_STOPPING, "The server is shutting down; try again in a moment.");
+		return err_set(e, ERR_STOPPING,
+		    "The server is shutting down; try again in a moment.");
 	return 0;
 }
 
@@ -164,8 +166,8 @@ check_body(struct req *rq, struct err *e)
 	if (rq->route->body_max == 0)
 		return 0;
 	if ((int64_t)n > rq->route->body_max)
-		return err_set(e, ERR_TOO_LARGE, "The body has %zu bytes; at most %lld are taken.", n,
-		    (long long)rq->route->body_max);
+		return err_set(e, ERR_TOO_LARGE, "The body has %zu bytes; at most %lld are taken.",
+		    n, (long long)rq->route->body_max);
 	if (coding != NULL && strcmp(coding, "identity") != 0)
 		return err_set(e, ERR_MEDIA_TYPE, "Send the body without a Content-Encoding.");
 	if (type == NULL || !value_media_is(type, "application/json"))
@@ -227,7 +229,7 @@ handle(struct req *rq, struct err *e)
 	return rq->route->handler(rq, e);
 }
 
-/* --- sending ------------------------------------------------------------------------------------------ */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 static void
 log_access(const struct req *rq)
@@ -282,7 +284,8 @@ set_headers(struct req *rq)
 	static const char *const always[][2] = {
 		{ "Cache-Control", "no-store" },
 		{ "X-Content-Type-Options", "nosniff" },
-		{ "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox" },
+		{ "Content-Security-Policy",
+		    "default-src 'none'; frame-ancestors 'none'; sandbox" },
 	};
 
 	set_header(rq, "X-Request-Id", rq->id);
@@ -327,8 +330,8 @@ req_send(struct req *rq)
 {
 	set_headers(rq);
 	if (rq->reply.kind == REPLY_FILE)
-		http_reply_file(rq->http, rq->reply.status, fd_take(&rq->reply.fd), rq->reply.offset,
-		    rq->reply.n);
+		http_reply_file(rq->http, rq->reply.status, fd_take(&rq->reply.fd),
+		    rq->reply.offset, rq->reply.n);
 	else if (rq->reply.kind != REPLY_STREAM || !send_stream(rq))
 		send_bytes(rq);
 	log_access(rq);
@@ -373,7 +376,7 @@ req_resume(void *arg)
 	finish(rq, rc, &e);
 }
 
-/* --- the HTTP loop ---------------------------------------------------------------------------------------- */
+/* --- the HTTP loop ---------------------------------------------------------------------------- */
 
 static void
 reply_no_memory(struct http_req *http)

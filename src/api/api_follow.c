@@ -6,8 +6,8 @@
  * less than a millisecond, and a round that needs no notification cannot miss one.
  *
  * The lock guards what the workers and the drain touch: the list's head, and the stream or request
- * of each follower.  It is held over writes to a stream (a copy into memory) and never over files or
- * the database, so the drain on the HTTP loop does not wait for either.
+ * of each follower.  It is held over writes to a stream (a copy into memory) and never over files
+ * or the database, so the drain on the HTTP loop does not wait for either.
  */
 
 #include "api_follow_internal.h"
@@ -41,8 +41,10 @@ follow_open_run(struct follow *f, struct follower *w)
 
 	if (w->run_dirfd >= 0 || t->seen.epoch == 0)
 		return;
-	if (object_open_run(f->o.runs_dirfd, t->tenant, t->job, t->seen.epoch, &w->run_dirfd, &e) < 0 &&
-	    e.code != ERR_NOT_FOUND)
+	if (object_open_run(f->o.runs_dirfd, t->tenant, t->job, t->seen.epoch, &w->run_dirfd,
+	        &e) == 0)
+		return;
+	if (e.code != ERR_NOT_FOUND)
 		log_err(&f->o.log, LOG_LEVEL_DEBUG, &e, "a followed run cannot be opened");
 }
 
@@ -109,7 +111,7 @@ follow_write(struct follow *f, struct follower *w, const char *p, size_t n)
 	return ok;
 }
 
-/* --- rounds ------------------------------------------------------------------------------------------- */
+/* --- rounds ----------------------------------------------------------------------------------- */
 
 /* True when the request is to go on: the state changed, time is up, or the job cannot be seen. */
 static bool
@@ -205,7 +207,8 @@ next_round(struct follow *f)
 		(void)cond_wait(&f->changed, &f->lock, /* a spurious wake-up is one more round */
 		    deadline_in_ms(f->moved ? BUSY_ROUND_MS : ROUND_MS));
 	while (!f->stopping && f->list == NULL)
-		(void)cond_wait(&f->changed, &f->lock, (struct deadline){ 0 }); /* never times out */
+		(void)cond_wait(
+		    &f->changed, &f->lock, (struct deadline){ 0 }); /* never times out */
 	head = f->stopping ? NULL : f->list;
 	lock_give(&f->lock);
 	return head;
@@ -228,7 +231,7 @@ follow_run(void *arg)
 	return NULL;
 }
 
-/* --- handing over ---------------------------------------------------------------------------------------- */
+/* --- handing over ----------------------------------------------------------------------------- */
 
 static int
 count_of_tenant(const struct follow *f, struct tenant_id tenant)
@@ -241,7 +244,8 @@ count_of_tenant(const struct follow *f, struct tenant_id tenant)
 }
 
 int
-follow_reserve(struct follow *f, const struct follow_target *t, struct follower **ret, struct err *e)
+follow_reserve(struct follow *f, const struct follow_target *t, struct follower **ret,
+    struct err *e)
 {
 	struct follower *w = calloc(1, sizeof(*w));
 	bool stopping, full;
@@ -266,7 +270,8 @@ follow_reserve(struct follow *f, const struct follow_target *t, struct follower 
 		return 0;
 	free(w);
 	if (stopping)
-		return err_set(e, ERR_STOPPING, "The server is shutting down; try again in a moment.");
+		return err_set(e, ERR_STOPPING,
+		    "The server is shutting down; try again in a moment.");
 	return err_set(e, ERR_QUOTA,
 	    "This tenant has %d streams and long polls open, as many as it may; close one first.",
 	    f->o.per_tenant);
@@ -308,7 +313,7 @@ follow_park(struct follow *f, struct follower *w, struct req *rq)
 		f->o.resume(f->o.ctx, rq);
 }
 
-/* --- start and stop ----------------------------------------------------------------------------------------- */
+/* --- start and stop --------------------------------------------------------------------------- */
 
 int
 follow_new(const struct follow_options *o, struct follow **ret, struct err *e)

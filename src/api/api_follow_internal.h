@@ -4,8 +4,8 @@
 
 /*
  * One thread that serves everything that waits: log streams (SSE) and parked requests (long polls).
- * Workers hand things over and go on; nobody blocks on a reader.  Places are reserved first, so that
- * a tenant's limit is checked before an answer has begun.
+ * Workers hand things over and go on; nobody blocks on a reader.  Places are reserved first, so
+ * that a tenant's limit is checked before an answer has begun.
  */
 
 #include "api_log_internal.h"
@@ -23,7 +23,7 @@ struct http_stream;
 struct req;
 
 enum {
-	/* Of one stream: several chunks, so that a burst needs no round through the HTTP loop each. */
+	/* Of one stream: several chunks, so that a burst needs fewer rounds of the HTTP loop. */
 	FOLLOW_BUFFER_BYTES = 256 << 10,
 };
 
@@ -66,7 +66,7 @@ void follow_cancel(struct follow *f, struct follower *w);
 void follow_stream(struct follow *f, struct follower *w, struct http_stream *stream);
 void follow_park(struct follow *f, struct follower *w, struct req *rq);
 
-/* --- shared by api_follow.c and api_follow_log.c ---------------------------------------------------- */
+/* --- shared by api_follow.c and api_follow_log.c ---------------------------------------------- */
 
 enum follower_kind { FOLLOWER_RESERVED, FOLLOWER_STREAM, FOLLOWER_PARKED, FOLLOWER_OVER };
 
@@ -107,7 +107,7 @@ struct follow {
 	char *chunk;           /* log bytes on their way */
 	int64_t now_ms;
 	int64_t ask_ms;        /* the database failed: ask nothing before */
-	int asks_left;         /* in this round, so that logs go on while many jobs are asked about */
+	int asks_left;         /* in this round, so that logs go on beside many questions */
 	bool moved;            /* in this round something was sent or learnt */
 };
 

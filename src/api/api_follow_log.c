@@ -4,8 +4,8 @@
  *   event: log      id: offset after the chunk   data: {"offset":..,"text":..} or {..,"base64":..}
  *   event: attempt  the job runs again; offsets begin at 0    data: {"attempt":..}
  *   event: end      id: end                      data: {"job_id":..,"state":..}
- * Ids of a later attempt (its epoch is not 1) are "<epoch>.<offset>", so that an id always names one
- * byte of one log.  A slow reader is not dropped: its bytes wait in the file.
+ * Ids of a later attempt (its epoch is not 1) are "<epoch>.<offset>", so that an id always names
+ * one byte of one log.  A slow reader is not dropped: its bytes wait in the file.
  */
 
 #include "api_follow_internal.h"
@@ -103,7 +103,7 @@ send_end(struct follow *f, struct follower *w)
 	return send_event(f, w, &o);
 }
 
-/* --- bytes ---------------------------------------------------------------------------------------------- */
+/* --- bytes ------------------------------------------------------------------------------------ */
 
 /* The attempt may be claimed but not started; then there is nothing to open yet. */
 static void
@@ -196,7 +196,7 @@ send_log(struct follow *f, struct follower *w)
 	return SENT_SOME;
 }
 
-/* --- the job ------------------------------------------------------------------------------------------------ */
+/* --- the job ---------------------------------------------------------------------------------- */
 
 /* Turns to the log of another attempt. */
 static bool

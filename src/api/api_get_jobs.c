@@ -29,14 +29,11 @@ static int
 read_query(struct req *rq, struct list_query *q, struct err *e)
 {
 	const struct query_param params[] = {
-		{ .name = "state", .kind = QUERY_ENUM, .words = states, .dest = &q->state },
-		{ .name = "environment", .kind = QUERY_TEXT, .min = 1, .max = CAP_NAME_BYTES,
-		    .dest = &q->environment },
-		{ .name = "label.", .kind = QUERY_PAIR, .min = 0, .max = LABEL_MAX, .dest = &q->label },
-		{ .name = "limit", .kind = QUERY_LIMIT, .min = 1, .max = CAP_PAGE_ITEMS,
-		    .dest = &q->limit },
-		{ .name = "cursor", .kind = QUERY_TEXT, .min = 1, .max = PAGE_CURSOR_SIZE,
-		    .dest = &q->cursor },
+		QUERY_WORDS("state", states, &q->state),
+		QUERY_PARAM("environment", TEXT, 1, CAP_NAME_BYTES, &q->environment),
+		QUERY_PARAM("label.", PAIR, 0, LABEL_MAX, &q->label),
+		QUERY_PARAM("limit", LIMIT, 1, CAP_PAGE_ITEMS, &q->limit),
+		QUERY_PARAM("cursor", TEXT, 1, PAGE_CURSOR_SIZE, &q->cursor),
 		QUERY_PARAMS_END,
 	};
 

@@ -25,13 +25,14 @@ api_get_jobs_job(struct req *rq, struct err *e)
 {
 	int64_t wait_ms = 0;
 	const struct query_param params[] = {
-		{ .name = "wait", .kind = QUERY_TIME, .min = 0, .max = WAIT_MAX_MS, .dest = &wait_ms },
+		QUERY_PARAM("wait", TIME, 0, WAIT_MAX_MS, &wait_ms),
 		QUERY_PARAMS_END,
 	};
 	struct json_out *o;
 	struct job job;
 
-	if (query_decode(http_req_query(rq->http), params, rq->mem, e) < 0 || req_job(rq, &job, e) < 0)
+	if (query_decode(http_req_query(rq->http), params, rq->mem, e) < 0 ||
+	    req_job(rq, &job, e) < 0)
 		return -1;
 	if (wait_ms > 0 && !rq->resumed && !rq->head && !job_state_terminal(job.state))
 		return park(rq, &job, wait_ms, e);

@@ -37,8 +37,7 @@ api_get_jobs_job_files(struct req *rq, struct err *e)
 	AUTO_FD int dirfd = -1;
 	int64_t limit = FILES_DEFAULT;
 	const struct query_param params[] = {
-		{ .name = "limit", .kind = QUERY_LIMIT, .min = 1, .max = CAP_OUTPUT_FILES,
-		    .dest = &limit },
+		QUERY_PARAM("limit", LIMIT, 1, CAP_OUTPUT_FILES, &limit),
 		QUERY_PARAMS_END,
 	};
 	struct object_file *files = NULL;
@@ -48,7 +47,8 @@ api_get_jobs_job_files(struct req *rq, struct err *e)
 	size_t n = 0;
 	int found;
 
-	if (query_decode(http_req_query(rq->http), params, rq->mem, e) < 0 || req_job(rq, &job, e) < 0)
+	if (query_decode(http_req_query(rq->http), params, rq->mem, e) < 0 ||
+	    req_job(rq, &job, e) < 0)
 		return -1;
 	found = req_open_out(rq, &job, "out/files", &dirfd, e);
 	if (found < 0 ||

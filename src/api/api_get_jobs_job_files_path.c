@@ -82,7 +82,8 @@ choose_range(struct req *rq, const char *etag, int64_t size, struct err *e)
 			if (put_content_range(rq, 0, 0, size, e) < 0)
 				return -1;
 			return err_set(e, ERR_BAD_RANGE,
-			    "The range begins beyond the end; the file has %lld bytes.", (long long)size);
+			    "The range begins beyond the end; the file has %lld bytes.",
+			    (long long)size);
 		}
 	}
 	rq->reply.offset = first;
@@ -106,7 +107,8 @@ api_get_jobs_job_files_path(struct req *rq, struct err *e)
 		return err_sys(e, errno, "measure a file");
 	(void)snprintf(etag, sizeof(etag), "\"%llx-%llx-%llx\"", (unsigned long long)job.epoch,
 	    (unsigned long long)st.st_size, /* 4 marks and 3 * 16 digits: fits */
-	    (unsigned long long)st.st_mtim.tv_sec * 1000000000u + (unsigned long long)st.st_mtim.tv_nsec);
+	    (unsigned long long)st.st_mtim.tv_sec * 1000000000u +
+		(unsigned long long)st.st_mtim.tv_nsec);
 	done = reply_conditional(rq, etag, e);
 	if (done != 0)
 		return done < 0 ? -1 : 0;

@@ -35,11 +35,11 @@ static int
 read_query(struct req *rq, struct log_query *q, struct err *e)
 {
 	const struct query_param params[] = {
-		{ .name = "offset", .kind = QUERY_I64, .min = 0, .max = INT64_MAX / 2, .dest = &q->offset },
-		{ .name = "limit", .kind = QUERY_LIMIT, .min = 1, .max = LIMIT_MAX, .dest = &q->limit },
-		{ .name = "tail", .kind = QUERY_I64, .min = 0, .max = TAIL_LINES_MAX, .dest = &q->tail },
-		{ .name = "stream", .kind = QUERY_ENUM, .words = "stdout stderr", .dest = &q->stream },
-		{ .name = "follow", .kind = QUERY_ENUM, .words = "sse", .dest = &q->follow },
+		QUERY_PARAM("offset", I64, 0, INT64_MAX / 2, &q->offset),
+		QUERY_PARAM("limit", LIMIT, 1, LIMIT_MAX, &q->limit),
+		QUERY_PARAM("tail", I64, 0, TAIL_LINES_MAX, &q->tail),
+		QUERY_WORDS("stream", "stdout stderr", &q->stream),
+		QUERY_WORDS("follow", "sse", &q->follow),
 		QUERY_PARAMS_END,
 	};
 
@@ -58,7 +58,7 @@ which_of(const struct log_query *q)
 	return strcmp(q->stream, "stdout") == 0 ? LOG_STDOUT : LOG_STDERR;
 }
 
-/* --- bytes ------------------------------------------------------------------------------------------ */
+/* --- bytes ------------------------------------------------------------------------------------ */
 
 static int
 put_log_headers(struct req *rq, int64_t offset, int64_t next, int64_t size, bool complete,
@@ -114,7 +114,7 @@ reply_filtered(struct req *rq, struct api_log *l, int64_t offset, int64_t limit,
 	return reply_text(rq, "text/plain; charset=utf-8", e);
 }
 
-/* --- events ------------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 /* Where a client that was cut off goes on; 1 when it has seen the end. */
 static int
@@ -174,7 +174,7 @@ reply_events(struct req *rq, const struct job *job, int which, int64_t offset, s
 	return 0;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- */
+/* ---------------------------------------------------------------------------------------------- */
 
 static int
 open_log(struct req *rq, const struct job *job, int which, struct api_log *ret, struct err *e)

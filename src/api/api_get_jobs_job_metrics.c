@@ -16,8 +16,8 @@ print_points(struct req *rq, const char *name, int64_t limit, struct json_out *o
 	size_t n, shown;
 
 	/* One more than asked for tells whether there is more. */
-	if (result_points(rq->api->o.db, rq->who.tenant, rq->job, name, limit + 1, rq->mem, &points, &n,
-	        e) < 0)
+	if (result_points(rq->api->o.db, rq->who.tenant, rq->job, name, limit + 1, rq->mem, &points,
+		&n, e) < 0)
 		return -1;
 	shown = n > (size_t)limit ? (size_t)limit : n;
 	json_put_text(o, "name", name);
@@ -41,8 +41,8 @@ api_get_jobs_job_metrics(struct req *rq, struct err *e)
 	const char *name = NULL;
 	int64_t limit = POINTS_DEFAULT;
 	const struct query_param params[] = {
-		{ .name = "name", .kind = QUERY_TEXT, .min = 1, .max = NAME_MAX_BYTES, .dest = &name },
-		{ .name = "limit", .kind = QUERY_LIMIT, .min = 1, .max = POINTS_MAX, .dest = &limit },
+		QUERY_PARAM("name", TEXT, 1, NAME_MAX_BYTES, &name),
+		QUERY_PARAM("limit", LIMIT, 1, POINTS_MAX, &limit),
 		QUERY_PARAMS_END,
 	};
 	struct json_out *o = reply_begin(rq);
@@ -50,7 +50,8 @@ api_get_jobs_job_metrics(struct req *rq, struct err *e)
 	char id[ID_STR_SIZE];
 	int rc;
 
-	if (query_decode(http_req_query(rq->http), params, rq->mem, e) < 0 || req_job(rq, &job, e) < 0)
+	if (query_decode(http_req_query(rq->http), params, rq->mem, e) < 0 ||
+	    req_job(rq, &job, e) < 0)
 		return -1;
 	json_out_begin(o);
 	json_put_text(o, "job_id", id_format("job", job.id, id));

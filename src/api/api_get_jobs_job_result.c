@@ -33,7 +33,8 @@ api_get_jobs_job_result(struct req *rq, struct err *e)
 		return -1;
 	if (!job_state_terminal(job.state))
 		return err_set(e, ERR_NO_RESULT,
-		    "The job is %s; its result is there once it is over (GET /v1/jobs/{job}?wait=60s).",
+		    "The job is %s; its result is there once it is over (GET "
+		    "/v1/jobs/{job}?wait=60s).",
 		    job_state_name(job.state));
 	if (result_values(rq->api->o.db, rq->who.tenant, rq->job, rq->mem, &values, &n, e) < 0)
 		return -1;

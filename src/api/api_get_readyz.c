@@ -8,7 +8,7 @@
 /* Probes come from several places every few seconds; one question a second is answer enough. */
 enum { PING_FRESH_MS = 1000 };
 
-/* Asks the database, but never from two workers at once: while it hangs, the others keep serving. */
+/* Never from two workers at once: while the database hangs, the others keep serving. */
 static bool
 database_ready(struct api *api)
 {
@@ -53,7 +53,7 @@ api_get_readyz(struct req *rq, struct err *e)
 	const char *why = "the server is shutting down";
 	bool verbose = false, database, scheduler;
 	const struct query_param params[] = {
-		{ .name = "verbose", .kind = QUERY_FLAG, .dest = &verbose },
+		QUERY_PARAM("verbose", FLAG, 0, 0, &verbose),
 		QUERY_PARAMS_END,
 	};
 

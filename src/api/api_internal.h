@@ -87,7 +87,7 @@ struct req {
 	const char *problem; /* slug for the log line; NULL: none */
 };
 
-/* --- dispatch --- */
+/* --- dispatch --------------------------------------------------------------------------------- */
 struct req *req_new(struct api *api, struct http_req *http); /* NULL: out of memory */
 void req_free(struct req *rq);
 /* Sends what was prepared and frees the request. */
@@ -95,7 +95,7 @@ void req_send(struct req *rq);
 /* Work item: handles a request that the follower gave back. */
 void req_resume(void *rq);
 
-/* --- replies: the last call of a handler; nothing leaves before dispatch sends it --- */
+/* --- replies: the last call of a handler; nothing leaves before dispatch sends it ------------- */
 
 /* Starts a JSON body. */
 struct json_out *reply_begin(struct req *rq);
@@ -115,7 +115,7 @@ void reply_problem(struct req *rq, const struct err *e);
 /* One type of problem, for the pages. */
 void problem_type_print(enum err_code code, struct json_out *o);
 
-/* --- what several handlers need --- */
+/* --- what several handlers need --------------------------------------------------------------- */
 
 /* The job of the path; the same ERR_NOT_FOUND for unknown and foreign ids. */
 int req_job(struct req *rq, struct job *ret, struct err *e) MUST_CHECK;

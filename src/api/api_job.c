@@ -107,7 +107,8 @@ req_open_out(struct req *rq, const struct job *job, const char *name, int *ret_f
 
 	if (job->epoch == 0)
 		return 0;
-	rc = object_open_run(rq->api->o.runs_dirfd, rq->who.tenant, job->id, job->epoch, &run, &why);
+	rc =
+	    object_open_run(rq->api->o.runs_dirfd, rq->who.tenant, job->id, job->epoch, &run, &why);
 	if (rc == 0 && name != NULL)
 		rc = object_open_dir(run, name, ret_fd, &why);
 	else if (rc == 0)

@@ -96,7 +96,7 @@ read_at(int fd, void *p, size_t n, int64_t offset, struct err *e)
 	return (ssize_t)done;
 }
 
-/* --- the index ------------------------------------------------------------------------------------- */
+/* --- the index -------------------------------------------------------------------------------- */
 
 /* A window over the index, moved as needed. */
 struct index {
@@ -124,7 +124,8 @@ index_open(const struct api_log *l, struct index *x, struct err *e)
 
 /*
  * Entry i as the part of the log that it may stand for: cut to the file, empty when absurd.  1, 0
- * when the index ends before it, -1 on error.  from_end: the walk goes down, so hold those before i.
+ * when the index ends before it, -1 on error.  from_end: the walk goes down, so hold those before
+ * i.
  */
 static int
 index_at(struct index *x, int64_t i, bool from_end, struct entry *ret, struct err *e)
@@ -176,7 +177,7 @@ index_find(struct index *x, int64_t offset, int64_t *ret, struct err *e)
 	return 0;
 }
 
-/* --- reading ------------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static int
 read_both(const struct api_log *l, int64_t offset, char *out, size_t max, struct api_log_piece *ret,
@@ -191,7 +192,7 @@ read_both(const struct api_log *l, int64_t offset, char *out, size_t max, struct
 	return 0;
 }
 
-/* Copies what entry `at` holds of the wanted stream at or after p->next: 1, or 0 when out is full. */
+/* Copies what entry `at` holds of the wanted stream from p->next on: 1, or 0 when out is full. */
 static int
 copy_entry(const struct index *x, const struct entry *at, char *out, size_t max,
     struct api_log_piece *p, struct err *e)
@@ -259,7 +260,7 @@ api_log_read(const struct api_log *l, int64_t offset, char *out, size_t max,
 	return read_one(l, offset, out, max, ret, e);
 }
 
-/* --- the last lines -------------------------------------------------------------------------------------- */
+/* --- the last lines --------------------------------------------------------------------------- */
 
 struct tail {
 	int fd;

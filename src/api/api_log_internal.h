@@ -5,8 +5,8 @@
 /*
  * Reading a run's log below its out/ directory: `log` holds the bytes, `log.index` one entry of 24
  * bytes per piece (int64 wall microseconds, int64 offset, uint32 length, uint32 stream, host order)
- * in the order of offsets; its last entry may still grow.  Both may grow while they are read; neither
- * is trusted: every number is checked against the file, and all scans are bounded.
+ * in the order of offsets; its last entry may still grow.  Both may grow while they are read;
+ * neither is trusted: every number is checked against the file, and all scans are bounded.
  */
 
 #include "base.h"

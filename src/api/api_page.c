@@ -44,7 +44,8 @@ page_cursor_read(const struct page_scope *s, const char *text, int64_t now_us, s
 		    "The cursor is not one that this list gave out; start again without it.");
 	if (memcmp(c.filter, s->filter, sizeof(c.filter)) != 0)
 		return err_set(e, ERR_BAD_CURSOR,
-		    "The cursor belongs to other filters; repeat those, or start without a cursor.");
+		    "The cursor belongs to other filters; repeat those, or start without a "
+		    "cursor.");
 	if (now_us - c.issued_us > CURSOR_AGE_US || c.issued_us - now_us > CURSOR_SKEW_US)
 		return err_set(e, ERR_BAD_CURSOR,
 		    "The cursor is more than three days old; start again without it.");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api_internal.h"
 
-/* POST /simulate: the short form of POST /v1/jobs, for scripts that want the id and nothing else. */
+/* POST /simulate: the short form of POST /v1/jobs, for scripts that want only the id. */
 int
 api_post_simulate(struct req *rq, struct err *e)
 {

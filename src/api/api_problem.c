@@ -17,7 +17,8 @@ static const char *
 detail_of(const struct err *e)
 {
 	if (err_http_status(e->code) == STATUS_OURS)
-		return "The server could not do this; the reason is in its log under this request id.";
+		return "The server could not do this; the reason is in its log under this request "
+		       "id.";
 	return e->msg;
 }
 
@@ -141,7 +142,8 @@ reply_problem(struct req *rq, const struct err *e)
 	struct log log = log_with(&rq->api->o.log, "request_id", rq->id);
 
 	if (status >= STATUS_OURS)
-		log_err(&log, status == STATUS_OURS ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, e, rq->method);
+		log_err(
+		    &log, status == STATUS_OURS ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, e, rq->method);
 	print(rq, e, status);
 	keep_hints_only(rq);
 	rq->problem = err_slug(e->code);

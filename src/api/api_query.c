@@ -2,6 +2,7 @@
 #include "api_query_internal.h"
 
 #include "arena.h"
+#include "buf.h"
 #include "http.h"
 #include "parse.h"
 
@@ -18,15 +19,13 @@ struct given {
 static void
 list_known(const struct query_param *params, char *out, size_t size)
 {
-	size_t n = 0;
+	AUTO_BUF b = { 0 };
 
-	out[0] = '\0';
-	for (const struct query_param *p = params; p->kind != QUERY_END && n < size; p++) {
-		int added = snprintf(out + n, size - n, "%s%s%s", n == 0 ? "" : ", ", p->name,
+	buf_init(&b, size - 1);
+	for (const struct query_param *p = params; p->kind != QUERY_END; p++)
+		buf_printf(&b, "%s%s%s", b.n == 0 ? "" : ", ", p->name,
 		    p->kind == QUERY_PAIR ? "<name>" : "");
-
-		n += added > 0 ? (size_t)added : 0;
-	}
+	(void)snprintf(out, size, "%s", b.n == 0 ? "" : b.p);
 }
 
 static void
@@ -63,8 +62,8 @@ store_number(const struct query_param *p, const char *value, struct err *e)
 	int64_t v = 0;
 
 	if (parse_i64(value, p->min, p->kind == QUERY_LIMIT ? INT64_MAX : p->max, &v, &why) < 0)
-		err_field_add(e, p->name, "must be a whole number from %lld to %lld", (long long)p->min,
-		    (long long)p->max);
+		err_field_add(e, p->name, "must be a whole number from %lld to %lld",
+		    (long long)p->min, (long long)p->max);
 	else
 		*(int64_t *)p->dest = v < p->max ? v : p->max;
 }
@@ -155,7 +154,8 @@ find(const struct query_param *params, const char *name)
 	for (const struct query_param *p = params; p->kind != QUERY_END; p++) {
 		size_t n = strlen(p->name);
 
-		if (p->kind == QUERY_PAIR ? strncmp(name, p->name, n) == 0 : strcmp(name, p->name) == 0)
+		if (p->kind == QUERY_PAIR ? strncmp(name, p->name, n) == 0
+					  : strcmp(name, p->name) == 0)
 			return p;
 	}
 	return NULL;
@@ -206,8 +206,8 @@ query_decode(const char *raw, const struct query_param *params, struct arena *me
 		if (len == 0)
 			continue;
 		if (n == ARRAY_LEN(all))
-			return err_set(e, ERR_BAD_PARAMETER, "The query has more than %d parameters.",
-			    PARAMS_MAX);
+			return err_set(e, ERR_BAD_PARAMETER,
+			    "The query has more than %d parameters.", PARAMS_MAX);
 		if (read_given(raw, len, mem, &all[n], e) < 0)
 			return -1;
 		p = find(params, all[n].name);

@@ -3,8 +3,8 @@
 #define API_QUERY_INTERNAL_H
 
 /*
- * Query parameters by declaration.  An unknown parameter is refused with the list of the known ones:
- * a typing error in a filter must not return everything.  All faults come in one answer.
+ * Query parameters by declaration.  An unknown parameter is refused with the list of the known
+ * ones: a typing error in a filter must not return everything.  All faults come in one answer.
  */
 
 #include "base.h"
@@ -35,6 +35,10 @@ struct query_param {
 	const char *words; /* ENUM: separated by blanks */
 	void *dest;        /* left alone when the parameter is absent */
 };
+#define QUERY_PARAM(nm, knd, lo, hi, dst)                                                         \
+	{ .name = (nm), .kind = QUERY_##knd, .min = (lo), .max = (hi), .dest = (dst) }
+#define QUERY_WORDS(nm, list, dst)                                                                 \
+	{ .name = (nm), .kind = QUERY_ENUM, .words = (list), .dest = (dst) }
 #define QUERY_PARAMS_END { .kind = QUERY_END }
 
 /* ERR_BAD_PARAMETER with one fault per bad parameter; ERR_TOO_LARGE when mem is exhausted. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What handlers answer with.  Replies are prepared here and sent by dispatch, so that a handler that
- * fails late still answers once. */
+/* What handlers answer with.  Replies are prepared here and sent by dispatch, so that a handler
+ * that fails late still answers once. */
 
 #include "api_internal.h"
 #include "api_value_internal.h"
@@ -87,7 +87,8 @@ reply_conditional(struct req *rq, const char *etag, struct err *e)
 
 	if (match != NULL && !value_etag_listed(match, etag, false))
 		return err_set(e, ERR_PRECONDITION,
-		    "None of the entity tags in If-Match is the present one; read the resource again.");
+		    "None of the entity tags in If-Match is the present one; read the resource "
+		    "again.");
 	if (reply_header(rq, "ETag", etag, e) < 0 ||
 	    reply_header(rq, "Cache-Control", rq->authenticated ? "private, no-cache" : "no-cache",
 	        e) < 0)

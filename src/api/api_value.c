@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- entity tags ------------------------------------------------------------------------------- */
+/* --- entity tags ------------------------------------------------------------------------------ */
 
 /* Takes one entity tag at *p; false when there is none.  *ret, *ret_n: with its quotes. */
 static bool
@@ -48,7 +48,7 @@ value_etag_listed(const char *list, const char *etag, bool weak)
 	return false;
 }
 
-/* --- ranges ------------------------------------------------------------------------------------- */
+/* --- ranges ----------------------------------------------------------------------------------- */
 
 /* Takes digits at *p; what is beyond INT64_MAX lies outside of any file and becomes INT64_MAX. */
 static bool
@@ -102,7 +102,7 @@ value_range_parse(const char *range, int64_t size, int64_t *ret_first, int64_t *
 	return VALUE_RANGE_PART;
 }
 
-/* --- Idempotency-Key, X-Request-Id, Last-Event-ID ------------------------------------------------- */
+/* --- Idempotency-Key, X-Request-Id, Last-Event-ID --------------------------------------------- */
 
 /* The text inside "..." with its two escapes (RFC 8941 section 3.3.3); -1 when malformed. */
 static int
@@ -174,7 +174,7 @@ value_event_id(const char *text, struct value_event_id *ret)
 	return true;
 }
 
-/* --- encodings --------------------------------------------------------------------------------------- */
+/* --- encodings -------------------------------------------------------------------------------- */
 
 size_t
 value_utf8_tail(const char *p, size_t n)
@@ -209,7 +209,8 @@ void
 value_base64(struct buf *b, const void *p, size_t n)
 {
 	/* The 65th pads. */
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
+	static const char digits[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
 	const unsigned char *in = p;
 
 	for (size_t i = 0; i < n; i += 3) {

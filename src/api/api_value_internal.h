@@ -9,8 +9,8 @@
 
 #include <stdbool.h>
 
-/* Accept (RFC 9110 section 12.5.1): how welcome a media type is, 0 (not at all) to 1000; accept NULL
- * welcomes everything.  The most specific range that fits counts. */
+/* Accept (RFC 9110 section 12.5.1): how welcome a media type is, 0 (not at all) to 1000; accept
+ * NULL welcomes everything.  The most specific range that fits counts. */
 int value_accept(const char *accept, const char *type);
 /* Content-Type is `type`, whatever its parameters other than a charset, which must be UTF-8. */
 bool value_media_is(const char *content_type, const char *type);

@@ -12,8 +12,12 @@ void
 audit_entry_init(struct audit_entry *a, const struct principal *who, const char *action,
     const char *resource, const char *request_id)
 {
-	*a = (struct audit_entry){ .id = uuid_v7(), .actor = "system", .action = action,
-		.resource = resource, .outcome = "ok", .request_id = request_id };
+	*a = (struct audit_entry){ .id = uuid_v7(),
+		.actor = "system",
+		.action = action,
+		.resource = resource,
+		.outcome = "ok",
+		.request_id = request_id };
 	if (who != NULL)
 		(void)snprintf(a->actor, sizeof(a->actor), "key:%.15s", who->key_public); /* fits */
 }

@@ -9,11 +9,21 @@
 #define EPOCH_US (INT64_C(946684800) * 1000000)
 
 static const char *const type_names[] = {
-	[DB_END] = "nothing", [DB_TYPE_UUID] = "uuid", [DB_TYPE_TEXT] = "text", [DB_TYPE_I64] = "int8",
-	[DB_TYPE_I32] = "int4", [DB_TYPE_F64] = "float8", [DB_TYPE_BOOL] = "bool",
-	[DB_TYPE_TIME] = "timestamptz", [DB_TYPE_BYTES] = "bytea", [DB_TYPE_JSON] = "json",
-	[DB_TYPE_UUIDS] = "uuid[]", [DB_TYPE_TEXTS] = "text[]", [DB_TYPE_I64S] = "int8[]",
-	[DB_TYPE_F64S] = "float8[]", [DB_TYPE_TIMES] = "timestamptz[]",
+	[DB_END] = "nothing",
+	[DB_TYPE_UUID] = "uuid",
+	[DB_TYPE_TEXT] = "text",
+	[DB_TYPE_I64] = "int8",
+	[DB_TYPE_I32] = "int4",
+	[DB_TYPE_F64] = "float8",
+	[DB_TYPE_BOOL] = "bool",
+	[DB_TYPE_TIME] = "timestamptz",
+	[DB_TYPE_BYTES] = "bytea",
+	[DB_TYPE_JSON] = "json",
+	[DB_TYPE_UUIDS] = "uuid[]",
+	[DB_TYPE_TEXTS] = "text[]",
+	[DB_TYPE_I64S] = "int8[]",
+	[DB_TYPE_F64S] = "float8[]",
+	[DB_TYPE_TIMES] = "timestamptz[]",
 };
 
 static void
@@ -44,7 +54,8 @@ put_f64(struct buf *b, double v)
 static void
 put_time(struct buf *b, int64_t wall_us)
 {
-	/* Before about 290,000 BC there is only -infinity, which PostgreSQL writes as the least value. */
+	/* Before about 290,000 BC there is only -infinity, which PostgreSQL writes as the least
+	 * value. */
 	put_i64(b, wall_us < INT64_MIN + EPOCH_US ? INT64_MIN : wall_us - EPOCH_US);
 }
 
@@ -52,13 +63,26 @@ static uint32_t
 element_oid(enum db_type type)
 {
 	switch (type) {
-	case DB_TYPE_UUIDS: return OID_UUID;
-	case DB_TYPE_TEXTS: return OID_TEXT;
-	case DB_TYPE_I64S: return OID_INT8;
-	case DB_TYPE_F64S: return OID_FLOAT8;
-	case DB_TYPE_TIMES: return OID_TIMESTAMPTZ;
-	case DB_END: case DB_TYPE_UUID: case DB_TYPE_TEXT: case DB_TYPE_I64: case DB_TYPE_I32:
-	case DB_TYPE_F64: case DB_TYPE_BOOL: case DB_TYPE_TIME: case DB_TYPE_BYTES: case DB_TYPE_JSON:
+	case DB_TYPE_UUIDS:
+		return OID_UUID;
+	case DB_TYPE_TEXTS:
+		return OID_TEXT;
+	case DB_TYPE_I64S:
+		return OID_INT8;
+	case DB_TYPE_F64S:
+		return OID_FLOAT8;
+	case DB_TYPE_TIMES:
+		return OID_TIMESTAMPTZ;
+	case DB_END:
+	case DB_TYPE_UUID:
+	case DB_TYPE_TEXT:
+	case DB_TYPE_I64:
+	case DB_TYPE_I32:
+	case DB_TYPE_F64:
+	case DB_TYPE_BOOL:
+	case DB_TYPE_TIME:
+	case DB_TYPE_BYTES:
+	case DB_TYPE_JSON:
 		break;
 	}
 	return 0;
@@ -103,8 +127,16 @@ put_element(struct buf *b, const struct db_arg *a, size_t i)
 		put_u32(b, sizeof(int64_t));
 		put_time(b, ((const int64_t *)a->v.p)[i]);
 		break;
-	case DB_END: case DB_TYPE_UUID: case DB_TYPE_TEXT: case DB_TYPE_I64: case DB_TYPE_I32:
-	case DB_TYPE_F64: case DB_TYPE_BOOL: case DB_TYPE_TIME: case DB_TYPE_BYTES: case DB_TYPE_JSON:
+	case DB_END:
+	case DB_TYPE_UUID:
+	case DB_TYPE_TEXT:
+	case DB_TYPE_I64:
+	case DB_TYPE_I32:
+	case DB_TYPE_F64:
+	case DB_TYPE_BOOL:
+	case DB_TYPE_TIME:
+	case DB_TYPE_BYTES:
+	case DB_TYPE_JSON:
 		base_require_failed("not an array", __FILE__, __LINE__);
 	}
 }
@@ -176,19 +208,35 @@ borrow(struct db_params *p, int i, const struct db_arg *a)
 static int
 encode(struct buf *b, const struct db_arg *a, uint32_t oid, const char *stmt, struct err *e)
 {
-	char flag = a->type == DB_TYPE_BOOL && a->v.boolean;
+	char flag = a->type == DB_TYPE_BOOL && a->v.boolean ? 1 : 0;
 
 	switch (a->type) {
-	case DB_TYPE_UUID: buf_append(b, a->v.uuid.b, sizeof(a->v.uuid.b)); break;
+	case DB_TYPE_UUID:
+		buf_append(b, a->v.uuid.b, sizeof(a->v.uuid.b));
+		break;
 	case DB_TYPE_I64:
-	case DB_TYPE_I32: return put_integer(b, a->v.i64, oid, stmt, e);
-	case DB_TYPE_F64: put_float(b, a->v.f64, oid); break;
-	case DB_TYPE_BOOL: buf_append(b, &flag, 1); break;
-	case DB_TYPE_TIME: put_time(b, a->v.i64); break;
-	case DB_TYPE_UUIDS: case DB_TYPE_TEXTS: case DB_TYPE_I64S: case DB_TYPE_F64S: case DB_TYPE_TIMES:
+	case DB_TYPE_I32:
+		return put_integer(b, a->v.i64, oid, stmt, e);
+	case DB_TYPE_F64:
+		put_float(b, a->v.f64, oid);
+		break;
+	case DB_TYPE_BOOL:
+		buf_append(b, &flag, 1);
+		break;
+	case DB_TYPE_TIME:
+		put_time(b, a->v.i64);
+		break;
+	case DB_TYPE_UUIDS:
+	case DB_TYPE_TEXTS:
+	case DB_TYPE_I64S:
+	case DB_TYPE_F64S:
+	case DB_TYPE_TIMES:
 		put_array(b, a);
 		break;
-	case DB_END: case DB_TYPE_TEXT: case DB_TYPE_JSON: case DB_TYPE_BYTES:
+	case DB_END:
+	case DB_TYPE_TEXT:
+	case DB_TYPE_JSON:
+	case DB_TYPE_BYTES:
 		base_require_failed("not encoded", __FILE__, __LINE__);
 	}
 	return 0;
@@ -200,10 +248,11 @@ check_arg(const struct db_arg *a, int i, uint32_t oid, const char *stmt, struct 
 	REQUIRE(a->type < ARRAY_LEN(type_names));
 	if (!db_value_fits(a->type, oid))
 		return err_set(e, ERR_DB_SCHEMA,
-		    "argument %d of statement %s is %s, but the statement declares type %u", i + 1, stmt,
-		    type_names[a->type], oid);
+		    "argument %d of statement %s is %s, but the statement declares type %u", i + 1,
+		    stmt, type_names[a->type], oid);
 	if (a->n > DB_PARAMS_BYTES)
-		return err_set(e, ERR_TOO_LARGE, "argument %d of statement %s is too large", i + 1, stmt);
+		return err_set(
+		    e, ERR_TOO_LARGE, "argument %d of statement %s is too large", i + 1, stmt);
 	return 0;
 }
 
@@ -220,8 +269,8 @@ db_params_build(struct db_params *p, const struct db_arg *args, const uint32_t *
 	while (args != NULL && args[n].type != DB_END && n < DB_PARAMS_MAX)
 		n++;
 	if (n != n_oids)
-		return err_set(e, ERR_DB_SCHEMA, "statement %s takes %d arguments and was given %d", stmt,
-		    n_oids, n);
+		return err_set(e, ERR_DB_SCHEMA, "statement %s takes %d arguments and was given %d",
+		    stmt, n_oids, n);
 	for (int i = 0; i < n; i++) {
 		if (check_arg(&args[i], i, oids[i], stmt, e) < 0)
 			return -1;
@@ -235,7 +284,8 @@ db_params_build(struct db_params *p, const struct db_arg *args, const uint32_t *
 		p->lengths[i] = (int)(p->bytes.n - at[i]);
 	}
 	if (p->bytes.failed || p->borrowed > DB_PARAMS_BYTES)
-		return err_set(e, ERR_TOO_LARGE, "the arguments of statement %s are too large", stmt);
+		return err_set(
+		    e, ERR_TOO_LARGE, "the arguments of statement %s are too large", stmt);
 	for (int i = 0; i < n; i++) {
 		if (encoded[i])
 			p->values[i] = p->bytes.p + at[i];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One batch of units in one transaction, in two round trips: first everything up to the
- * transaction's id, then, when no unit failed and every `must_affect` held, COMMIT.  The pause is what
- * lets a unit be refused before anything is stored, and what makes the outcome of a lost COMMIT
- * known in every case, because the id has arrived before COMMIT leaves.
+ * transaction's id, then, when no unit failed and every `must_affect` held, COMMIT.  The pause is
+ * what lets a unit be refused before anything is stored, and what makes the outcome of a lost
+ * COMMIT known in every case, because the id has arrived before COMMIT leaves.
  *
  * A fault rolls the batch back.  The faulty unit is set aside and the others go again; after a few
  * faults everything left runs alone, in a transaction of its own, and so does what was set aside: a
@@ -32,8 +32,8 @@ struct run {
 
 enum verdict {
 	STORED,
-	FAULTY, /* units[*ret_fault] failed, its error is in it; nothing was stored */
-	AGAIN,  /* the connection was lost before anything was stored */
+	FAULTY,   /* units[*ret_fault] failed, its error is in it; nothing was stored */
+	AGAIN,    /* the connection was lost before anything was stored */
 	GIVEN_UP, /* *e tells; the same for all units */
 };
 
@@ -56,20 +56,22 @@ db_batch_done(struct db_batch *b)
 	*b = (struct db_batch){ 0 };
 }
 
-/* --- the conversation ------------------------------------------------------------------------------------- */
+/* --- the conversation ------------------------------------------------------------------------- */
 
 static void
 add_step(struct run *r, const struct db_stmt *stmt, const struct db_params *params)
 {
 	REQUIRE(r->n_steps < DB_BATCH_STEPS);
-	r->steps[r->n_steps++] = (struct db_step){ .kind = DB_STEP_RUN, .stmt = stmt, .params = params };
+	r->steps[r->n_steps++] =
+	    (struct db_step){ .kind = DB_STEP_RUN, .stmt = stmt, .params = params };
 }
 
 /* Neighbours of one tenant share the context. */
 static bool
 needs_context(const struct run *r, size_t unit)
 {
-	return unit == 0 || uuid_cmp(r->units[unit]->tenant.uuid, r->units[unit - 1]->tenant.uuid) != 0;
+	return unit == 0 ||
+	       uuid_cmp(r->units[unit]->tenant.uuid, r->units[unit - 1]->tenant.uuid) != 0;
 }
 
 static void
@@ -130,7 +132,7 @@ roll_back(struct run *r)
 	db_steps_clear(&back, 1);
 }
 
-/* --- judging ------------------------------------------------------------------------------------------------ */
+/* --- judging ---------------------------------------------------------------------------------- */
 
 static bool
 find_unaffected(const struct run *r, size_t *ret_fault)
@@ -167,7 +169,8 @@ judge(struct run *r, size_t *ret_fault, struct err *e)
 	}
 	if (step < r->n_steps) {
 		*ret_fault = unit_of_step(r, step);
-		(void)db_err_result(r->db, result, r->steps[step].stmt->name, &r->units[*ret_fault]->err);
+		(void)db_err_result(
+		    r->db, result, r->steps[step].stmt->name, &r->units[*ret_fault]->err);
 		return FAULTY;
 	}
 	if (db_tx_context_check(r->db, r->conn, &r->steps[1], e) < 0)
@@ -175,7 +178,7 @@ judge(struct run *r, size_t *ret_fault, struct err *e)
 	return find_unaffected(r, ret_fault) ? FAULTY : STORED;
 }
 
-/* --- the end -------------------------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static void
 hand_out(struct run *r)
@@ -263,7 +266,7 @@ attempt(struct run *r, size_t *ret_fault, struct err *e)
 	return v;
 }
 
-/* --- the batch --------------------------------------------------------------------------------------------------- */
+/* --- the batch -------------------------------------------------------------------------------- */
 
 /* STORED, FAULTY, or GIVEN_UP with the units' errors filled. */
 static enum verdict
@@ -303,15 +306,21 @@ set_aside(struct db_batch *b, size_t at)
 {
 	struct db_unit *u = b->units[at];
 
-	memmove((void *)&b->units[at], (void *)&b->units[at + 1], (b->n - at - 1) * sizeof(struct db_unit *));
+	memmove((void *)&b->units[at], (void *)&b->units[at + 1],
+	    (b->n - at - 1) * sizeof(struct db_unit *));
 	b->units[b->n - 1] = u;
 }
 
 void
 db_batch_run(struct db_batch *b, struct db_pool *pool, struct db_conn *c)
 {
-	struct run r = { .db = pool->db, .pool = pool, .conn = c, .steps = b->steps, .units = b->units,
-		.n = b->n, .until = deadline_in_ms(2 * pool->db->timeout_ms) };
+	struct run r = { .db = pool->db,
+		.pool = pool,
+		.conn = c,
+		.steps = b->steps,
+		.units = b->units,
+		.n = b->n,
+		.until = deadline_in_ms(2 * pool->db->timeout_ms) };
 	size_t fault, settled = 0;
 
 	for (int faults = 0; r.n > 1 && faults < FAULTS_MAX; faults++) {

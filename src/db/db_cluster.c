@@ -3,8 +3,9 @@
  * The private PostgreSQL: a server of our own on a Unix socket inside a 0700 directory, where trust
  * authentication means "whoever is this user".  It is a session of its own, so that a daemon that
  * crashes leaves it running, and the next one adopts it: the pid in postmaster.pid counts when that
- * process works in our data directory.  A pid file that names somebody else's process is removed only
- * when no process at all works in the data directory, because it is what keeps two servers apart.
+ * process works in our data directory.  A pid file that names somebody else's process is removed
+ * only when no process at all works in the data directory, because it is what keeps two servers
+ * apart.
  */
 #include "db_cluster_internal.h"
 #include "db_owner_internal.h"
@@ -33,7 +34,7 @@ enum {
 	CONNECT_MS = 300,
 	SOCKET_PATH_MAX = 100, /* sun_path has 108 bytes, libpq and the server need a few */
 	URL_SIZE = 256,
-	DIR_SIZE = SOCKET_PATH_MAX,   /* check_path bounds it: what is built from it fits */
+	DIR_SIZE = SOCKET_PATH_MAX, /* check_path bounds it: what is built from it fits */
 	SHORT_PATH_SIZE = DIR_SIZE + 64,
 };
 
@@ -54,7 +55,7 @@ db_cluster_free(struct db_cluster *c)
 }
 AUTO_TYPE(db_cluster);
 
-/* --- directories ------------------------------------------------------------------------------------------------ */
+/* --- directories ------------------------------------------------------------------------------ */
 
 /* One that nobody else can enter: the socket in it asks for no password. */
 static int
@@ -67,7 +68,8 @@ make_private(const char *path, struct err *e)
 	if (lstat(path, &st) < 0)
 		return err_sys(e, errno, "cannot look at directory %.150s", path);
 	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid())
-		return err_set(e, ERR_CONF, "%.150s must be a directory of the daemon's user", path);
+		return err_set(
+		    e, ERR_CONF, "%.150s must be a directory of the daemon's user", path);
 	if ((st.st_mode & 077) != 0 && chmod(path, 0700) < 0)
 		return err_sys(e, errno, "cannot close directory %.150s to others", path);
 	return 0;
@@ -81,10 +83,12 @@ check_path(const char *dir, struct err *e)
 
 	if (dir[0] != '/' || strpbrk(dir, "\"'\\,\n") != NULL)
 		return err_set(e, ERR_CONF,
-		    "the state directory must be an absolute path without quotes, commas and backslashes");
+		    "the state directory must be an absolute path without quotes, commas and "
+		    "backslashes");
 	if (strlen(dir) > room)
 		return err_set(e, ERR_CONF,
-		    "the private database's directory %.120s is too long for a socket; use at most %zu bytes",
+		    "the private database's directory %.120s is too long for a socket; use at most "
+		    "%zu bytes",
 		    dir, room);
 	return 0;
 }
@@ -120,14 +124,15 @@ take_start_lock(const char *dir, struct deadline d, int *ret_fd, struct err *e)
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return err_sys(e, errno, "cannot lock %.150s", path);
 		if (deadline_passed(d))
-			return err_set(e, ERR_TIMEOUT, "another daemon is starting the private database");
+			return err_set(
+			    e, ERR_TIMEOUT, "another daemon is starting the private database");
 		(void)poll(NULL, 0, PAUSE_MS); /* a short sleep is as good */
 	}
 	*ret_fd = fd_take(&fd);
 	return 0;
 }
 
-/* --- who runs already --------------------------------------------------------------------------------------------- */
+/* --- who runs already ------------------------------------------------------------------------- */
 
 static bool
 works_in(const char *pid, const char *data)
@@ -199,7 +204,8 @@ find_server(struct db_cluster *c, struct deadline d, struct err *e)
 	}
 	while (anybody_works_in(data)) {
 		if (deadline_passed(d))
-			return err_set(e, ERR_CONF, "processes of a former private database do not end");
+			return err_set(
+			    e, ERR_CONF, "processes of a former private database do not end");
 		(void)poll(NULL, 0, PAUSE_MS); /* a short sleep is as good */
 	}
 	if (unlinkat(data_fd, "postmaster.pid", 0) < 0 && errno != ENOENT)
@@ -207,25 +213,40 @@ find_server(struct db_cluster *c, struct deadline d, struct err *e)
 	return 0;
 }
 
-/* --- starting ------------------------------------------------------------------------------------------------------ */
+/* --- starting --------------------------------------------------------------------------------- */
 
 /*
- * Modest memory, no network.  Logs are seven files by weekday, each begun anew after a week; errors of
- * statements are not in them: the daemon sees them all, and a tenant could fill the disk with them.
+ * Modest memory, no network.  Logs are seven files by weekday, each begun anew after a week; errors
+ * of statements are not in them: the daemon sees them all, and a tenant could fill the disk with
+ * them.
  */
 static const char *const settings[] = {
-	"listen_addresses=", "port=5432", "unix_socket_permissions=0700", "shared_buffers=64MB",
-	"max_connections=240", "max_wal_size=512MB", "huge_pages=off", "logging_collector=on",
-	"log_filename=postgres-%u.log", "log_rotation_age=1d", "log_rotation_size=0",
-	"log_truncate_on_rotation=on", "log_min_messages=log", "log_min_error_statement=panic",
-	"log_checkpoints=off", "log_timezone=UTC", "timezone=UTC", "cluster_name=wardian",
+	"listen_addresses=",
+	"port=5432",
+	"unix_socket_permissions=0700",
+	"shared_buffers=64MB",
+	"max_connections=240",
+	"max_wal_size=512MB",
+	"huge_pages=off",
+	"logging_collector=on",
+	"log_filename=postgres-%u.log",
+	"log_rotation_age=1d",
+	"log_rotation_size=0",
+	"log_truncate_on_rotation=on",
+	"log_min_messages=log",
+	"log_min_error_statement=panic",
+	"log_checkpoints=off",
+	"log_timezone=UTC",
+	"timezone=UTC",
+	"cluster_name=wardian",
 };
 
 static int
 start_server(struct db_cluster *c, const char *bin_dir, struct err *e)
 {
 	AUTO_FD int log_fd = -1;
-	char program[PATH_MAX + 16], data[SHORT_PATH_SIZE], sockets[SHORT_PATH_SIZE], logs[SHORT_PATH_SIZE];
+	char program[PATH_MAX + 16], data[SHORT_PATH_SIZE], sockets[SHORT_PATH_SIZE],
+	    logs[SHORT_PATH_SIZE];
 	static char opt_data[] = "-D", opt_set[] = "-c";
 	char *argv[2 * (ARRAY_LEN(settings) + 2) + 4];
 	size_t n = 0;
@@ -271,8 +292,8 @@ reap(struct db_cluster *c)
 static void
 print_url(const struct db_cluster *c, const char *database, char out[static URL_SIZE])
 {
-	(void)snprintf(out, URL_SIZE, "host='%s/socket' port=5432 user=wardian_admin dbname=%s", c->dir,
-	    database); /* fits */
+	(void)snprintf(out, URL_SIZE, "host='%s/socket' port=5432 user=wardian_admin dbname=%s",
+	    c->dir, database); /* fits */
 }
 
 /* 1 when it accepts connections, 0 when it has ended. */
@@ -291,8 +312,10 @@ wait_ready(struct db_cluster *c, struct deadline d, struct err *e)
 		if (db_owner_open(url, CONNECT_MS, &o, e) == 0)
 			return 1;
 		if (deadline_passed(d))
-			return err_set(e, ERR_TIMEOUT, "the private database does not accept connections; "
-			    "%.120s/log says why", c->dir);
+			return err_set(e, ERR_TIMEOUT,
+			    "the private database does not accept connections; "
+			    "%.120s/log says why",
+			    c->dir);
 	}
 }
 
@@ -320,8 +343,10 @@ bring_up(struct db_cluster *c, const char *bin_dir, struct deadline d, struct er
 
 	for (bool started = false; ready == 0; reap(c)) {
 		if (started)
-			return err_set(e, ERR_CONF, "the private database ended while starting; "
-			    "%.100s/postgres.log and log/ beside it say why", c->dir);
+			return err_set(e, ERR_CONF,
+			    "the private database ended while starting; "
+			    "%.100s/postgres.log and log/ beside it say why",
+			    c->dir);
 		if (find_server(c, d, e) < 0)
 			return -1;
 		if (c->pid == 0) {
@@ -337,8 +362,8 @@ bring_up(struct db_cluster *c, const char *bin_dir, struct deadline d, struct er
 }
 
 static int
-prepare(const char *dir, const char *given_bin_dir, char bin_dir[static PATH_MAX], struct deadline d,
-    int *ret_lock, struct err *e)
+prepare(const char *dir, const char *given_bin_dir, char bin_dir[static PATH_MAX],
+    struct deadline d, int *ret_lock, struct err *e)
 {
 	if (make_directories(dir, e) < 0 || take_start_lock(dir, d, ret_lock, e) < 0 ||
 	    db_cluster_find_programs(given_bin_dir, dir, bin_dir, e) < 0)
@@ -358,14 +383,16 @@ db_cluster_start(const struct db_cluster_options *o, struct db_cluster **ret, st
 		return err_set(e, ERR_NO_MEMORY, "there is no memory for the private database");
 	if (geteuid() == 0)
 		return err_set(e, ERR_CONF,
-		    "PostgreSQL does not run as root; start the daemon as another user, or set database.url");
+		    "PostgreSQL does not run as root; start the daemon as another user, or set "
+		    "database.url");
 	c->pidfd = -1;
 	c->log = o->log;
 	if (check_path(o->dir, e) < 0)
 		return -1;
 	(void)snprintf(c->dir, sizeof(c->dir), "%s", o->dir); /* fits */
 	print_url(c, "wardian", c->url);
-	if (prepare(c->dir, o->bin_dir, bin_dir, d, &lock_fd, e) < 0 || bring_up(c, bin_dir, d, e) < 0)
+	if (prepare(c->dir, o->bin_dir, bin_dir, d, &lock_fd, e) < 0 ||
+	    bring_up(c, bin_dir, d, e) < 0)
 		return -1;
 	log_info(&c->log, "the private database is ready, %s", c->child ? "started" : "adopted");
 	*ret = c;
@@ -396,8 +423,10 @@ db_cluster_stop(struct db_cluster *c)
 	if (c == NULL)
 		return;
 	if (c->pid > 0 && c->pidfd >= 0) {
-		if (!stop_with(c, SIGINT, FAST_TIMEOUT_MS) && !stop_with(c, SIGQUIT, IMMEDIATE_TIMEOUT_MS))
-			log_warn(&c->log, "the private database does not stop; it will be adopted at the next start");
+		if (!stop_with(c, SIGINT, FAST_TIMEOUT_MS) &&
+		    !stop_with(c, SIGQUIT, IMMEDIATE_TIMEOUT_MS))
+			log_warn(&c->log, "the private database does not stop; it will be adopted "
+					  "at the next start");
 		reap(c);
 	}
 	free(c);

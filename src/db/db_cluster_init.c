@@ -20,13 +20,13 @@
 enum {
 	MAJOR_MIN = 15,
 	MAJOR_MAX = 99,
-	TREE_DEPTH_MAX = 16,             /* a data directory is five levels deep */
-	INITDB_TIMEOUT_MS = 120 * 1000,  /* 40 MB written and synced; a second on a disk of today */
+	TREE_DEPTH_MAX = 16,            /* a data directory is five levels deep */
+	INITDB_TIMEOUT_MS = 120 * 1000, /* 40 MB written and synced; a second on a disk of today */
 };
 
 static const char debian_dir[] = "/usr/lib/postgresql";
 
-/* --- programs ------------------------------------------------------------------------------------------------- */
+/* --- programs --------------------------------------------------------------------------------- */
 
 static bool
 has_programs(const char *bin_dir)
@@ -34,7 +34,8 @@ has_programs(const char *bin_dir)
 	char path[PATH_MAX];
 	bool ok = true;
 
-	for (const char *const *p = (const char *const[]){ "initdb", "postgres", NULL }; *p != NULL; p++) {
+	for (const char *const *p = (const char *const[]){ "initdb", "postgres", NULL }; *p != NULL;
+	     p++) {
 		int n = snprintf(path, sizeof(path), "%s/%s", bin_dir, *p);
 
 		ok = ok && n > 0 && (size_t)n < sizeof(path) && access(path, X_OK) == 0;
@@ -70,9 +71,11 @@ newest_installed(void)
 	if (d == NULL)
 		return 0;
 	for (struct dirent *f = readdir(d); f != NULL; f = readdir(d)) {
-		if (parse_i64(f->d_name, MAJOR_MIN, MAJOR_MAX, &major, &ignored) < 0 || major <= best)
+		if (parse_i64(f->d_name, MAJOR_MIN, MAJOR_MAX, &major, &ignored) < 0 ||
+		    major <= best)
 			continue;
-		(void)snprintf(path, sizeof(path), "%s/%s/bin", debian_dir, f->d_name); /* fits: see d_name */
+		(void)snprintf(
+		    path, sizeof(path), "%s/%s/bin", debian_dir, f->d_name); /* fits: see d_name */
 		if (has_programs(path))
 			best = major;
 	}
@@ -81,14 +84,16 @@ newest_installed(void)
 }
 
 int
-db_cluster_find_programs(const char *given, const char *dir, char out[static PATH_MAX], struct err *e)
+db_cluster_find_programs(
+    const char *given, const char *dir, char out[static PATH_MAX], struct err *e)
 {
 	int64_t made_by = data_version(dir, "data"), major = made_by;
 
 	if (given != NULL && given[0] != '\0') {
 		if (!has_programs(given))
 			return err_set(e, ERR_CONF,
-			    "there is no initdb and postgres in %.150s; set database.bin_dir to where they are",
+			    "there is no initdb and postgres in %.150s; set database.bin_dir to "
+			    "where they are",
 			    given);
 		(void)snprintf(out, PATH_MAX, "%s", given); /* has_programs saw a longer path */
 		return 0;
@@ -96,16 +101,19 @@ db_cluster_find_programs(const char *given, const char *dir, char out[static PAT
 	if (made_by == 0)
 		major = newest_installed();
 	if (major == 0)
-		return err_set(e, ERR_CONF, "PostgreSQL 15 or newer is not installed; "
+		return err_set(e, ERR_CONF,
+		    "PostgreSQL 15 or newer is not installed; "
 		    "install it with: apt-get install postgresql-15");
 	(void)snprintf(out, PATH_MAX, "%s/%d/bin", debian_dir, (int)major); /* short */
 	if (has_programs(out))
 		return 0;
-	return err_set(e, ERR_CONF, "the private database was made by PostgreSQL %d, which is not installed; "
-	    "install it with: apt-get install postgresql-%d", (int)made_by, (int)made_by);
+	return err_set(e, ERR_CONF,
+	    "the private database was made by PostgreSQL %d, which is not installed; "
+	    "install it with: apt-get install postgresql-%d",
+	    (int)made_by, (int)made_by);
 }
 
-/* --- processes ------------------------------------------------------------------------------------------------- */
+/* --- processes -------------------------------------------------------------------------------- */
 
 static int
 fill_actions(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attr, int log_fd)
@@ -122,8 +130,8 @@ fill_actions(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attr, int l
 	rc |= posix_spawnattr_setsigmask(attr, &none);
 	rc |= posix_spawnattr_setsigdefault(attr, &all);
 	/* A session of its own: the terminal's interrupt is the daemon's to handle. */
-	rc |= posix_spawnattr_setflags(attr,
-	    POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+	rc |= posix_spawnattr_setflags(
+	    attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
 	return rc;
 }
 
@@ -138,8 +146,9 @@ db_cluster_spawn(char *const argv[], int log_fd, pid_t *ret, struct err *e)
 
 	REQUIRE(posix_spawn_file_actions_init(&actions) == 0);
 	REQUIRE(posix_spawnattr_init(&attr) == 0);
-	rc = fill_actions(&actions, &attr, log_fd) == 0 ? posix_spawn(ret, argv[0], &actions, &attr, argv, env) :
-	                                                  ENOMEM;
+	rc = fill_actions(&actions, &attr, log_fd) == 0
+		 ? posix_spawn(ret, argv[0], &actions, &attr, argv, env)
+		 : ENOMEM;
 	REQUIRE(posix_spawnattr_destroy(&attr) == 0);
 	REQUIRE(posix_spawn_file_actions_destroy(&actions) == 0);
 	return rc == 0 ? 0 : err_sys(e, rc, "cannot start %s", argv[0]);
@@ -156,7 +165,8 @@ db_cluster_wait_exit(int pidfd, struct deadline d, struct err *e)
 		if (n > 0)
 			return 1;
 		if (n < 0 && errno != EINTR)
-			return err_sys(e, errno, "cannot wait for a process of the private database");
+			return err_sys(
+			    e, errno, "cannot wait for a process of the private database");
 		if (n == 0 && deadline_passed(d))
 			return 0;
 	}
@@ -166,7 +176,7 @@ static int
 run_to_end(char *const argv[], int log_fd, int *ret_status, struct err *e)
 {
 	AUTO_FD int pidfd = -1;
-	pid_t pid;
+	pid_t pid = 0;
 	int ended = -1;
 
 	if (db_cluster_spawn(argv, log_fd, &pid, e) < 0)
@@ -176,7 +186,7 @@ run_to_end(char *const argv[], int log_fd, int *ret_status, struct err *e)
 		ended = db_cluster_wait_exit(pidfd, deadline_in_ms(INITDB_TIMEOUT_MS), e);
 	else
 		(void)err_sys(e, errno, "cannot watch %s", argv[0]);
-	if (ended != 1)
+	if (ended != 1 && pid > 0)
 		(void)kill(pid, SIGKILL); /* our child, not yet reaped */
 	while (waitpid(pid, ret_status, 0) < 0 && errno == EINTR)
 		continue;
@@ -185,7 +195,7 @@ run_to_end(char *const argv[], int log_fd, int *ret_status, struct err *e)
 	return ended < 0 ? -1 : 0;
 }
 
-/* --- data ------------------------------------------------------------------------------------------------------- */
+/* --- data ------------------------------------------------------------------------------------- */
 
 static int remove_tree(int parent, const char *name, int depth, struct err *e);
 
@@ -198,7 +208,8 @@ remove_entries(DIR *d, int depth, struct err *e)
 		if (unlinkat(dirfd(d), f->d_name, 0) == 0)
 			continue;
 		if (errno != EISDIR && errno != EPERM)
-			return err_sys(e, errno, "cannot remove what is left of an interrupted initdb");
+			return err_sys(
+			    e, errno, "cannot remove what is left of an interrupted initdb");
 		if (remove_tree(dirfd(d), f->d_name, depth + 1, e) < 0)
 			return -1;
 	}
@@ -231,12 +242,13 @@ static int
 run_initdb(const char *dir, const char *bin_dir, int dir_fd, struct err *e)
 {
 	char program[PATH_MAX], data[PATH_MAX];
-	static char user[] = "--username=wardian_admin", auth[] = "--auth=trust", enc[] = "--encoding=UTF8",
-	    locale[] = "--locale=C.UTF-8", sums[] = "--data-checksums", quiet[] = "--no-instructions",
-	    pgdata[] = "-D";
+	static char user[] = "--username=wardian_admin", auth[] = "--auth=trust",
+		    enc[] = "--encoding=UTF8", locale[] = "--locale=C.UTF-8",
+		    sums[] = "--data-checksums", quiet[] = "--no-instructions", pgdata[] = "-D";
 	char *const argv[] = { program, pgdata, data, user, auth, enc, locale, sums, quiet, NULL };
-	AUTO_FD int log_fd = openat(dir_fd, "initdb.log", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	int status;
+	AUTO_FD int log_fd =
+	    openat(dir_fd, "initdb.log", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int status = 0;
 
 	if (log_fd < 0)
 		return err_sys(e, errno, "cannot write initdb.log");
@@ -247,7 +259,8 @@ run_initdb(const char *dir, const char *bin_dir, int dir_fd, struct err *e)
 		return -1;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
-	return err_set(e, ERR_CONF, "initdb could not make the private database; %.150s/initdb.log says why", dir);
+	return err_set(e, ERR_CONF,
+	    "initdb could not make the private database; %.150s/initdb.log says why", dir);
 }
 
 int
@@ -262,8 +275,10 @@ db_cluster_make_data(const char *dir, const char *bin_dir, struct err *e)
 	if (remove_tree(dir_fd, "data.new", 0, e) < 0 || run_initdb(dir, bin_dir, dir_fd, e) < 0)
 		return -1;
 	if (data_version(dir, "data.new") < MAJOR_MIN)
-		return err_set(e, ERR_CONF, "the PostgreSQL in %.150s is older than 15; "
-		    "install a newer one with: apt-get install postgresql-15", bin_dir);
+		return err_set(e, ERR_CONF,
+		    "the PostgreSQL in %.150s is older than 15; "
+		    "install a newer one with: apt-get install postgresql-15",
+		    bin_dir);
 	/* initdb has synced what is inside; the new name is what makes it count. */
 	if (renameat(dir_fd, "data.new", dir_fd, "data") < 0 || fsync(dir_fd) < 0)
 		return err_sys(e, errno, "cannot rename the new data directory");

@@ -11,8 +11,8 @@
 #include <sys/types.h>
 
 /* Directory of initdb and postgres for the data in dir, or for new data when there is none. */
-int db_cluster_find_programs(const char *given, const char *dir, char out[static PATH_MAX],
-    struct err *e) MUST_CHECK;
+int db_cluster_find_programs(
+    const char *given, const char *dir, char out[static PATH_MAX], struct err *e) MUST_CHECK;
 /* Makes <dir>/data unless it is there; whole or absent, even when interrupted. */
 int db_cluster_make_data(const char *dir, const char *bin_dir, struct err *e) MUST_CHECK;
 /* Starts a program with a clean environment and signals, output to log_fd, nothing else open. */

@@ -16,7 +16,7 @@ enum {
 	VERSION_MIN = 150000,
 };
 
-/* --- a conversation ---------------------------------------------------------------------------------- */
+/* --- a conversation --------------------------------------------------------------------------- */
 
 static int
 send_step(PGconn *pg, const struct db_step *s)
@@ -26,10 +26,14 @@ send_step(PGconn *pg, const struct db_step *s)
 
 	switch (s->kind) {
 	case DB_STEP_RUN:
-		return PQsendQueryPrepared(pg, s->stmt->name, p->n, p->values, p->lengths, p->formats, 1);
-	case DB_STEP_PREPARE: return PQsendPrepare(pg, s->stmt->name, s->stmt->text, 0, NULL);
-	case DB_STEP_DESCRIBE: return PQsendDescribePrepared(pg, s->stmt->name);
-	case DB_STEP_FLUSH: return PQsendFlushRequest(pg);
+		return PQsendQueryPrepared(
+		    pg, s->stmt->name, p->n, p->values, p->lengths, p->formats, 1);
+	case DB_STEP_PREPARE:
+		return PQsendPrepare(pg, s->stmt->name, s->stmt->text, 0, NULL);
+	case DB_STEP_DESCRIBE:
+		return PQsendDescribePrepared(pg, s->stmt->name);
+	case DB_STEP_FLUSH:
+		return PQsendFlushRequest(pg);
 	}
 	return 0;
 }
@@ -71,10 +75,12 @@ converse(PGconn *pg, struct db_step *steps, size_t n, struct deadline d, struct 
 {
 	for (size_t i = 0; i < n; i++) {
 		if (send_step(pg, &steps[i]) == 0)
-			return err_set(e, ERR_UNAVAILABLE, "the connection to the database was lost; try again");
+			return err_set(e, ERR_UNAVAILABLE,
+			    "the connection to the database was lost; try again");
 	}
 	if (PQpipelineSync(pg) == 0)
-		return err_set(e, ERR_UNAVAILABLE, "the connection to the database was lost; try again");
+		return err_set(
+		    e, ERR_UNAVAILABLE, "the connection to the database was lost; try again");
 	for (size_t i = 0; i < n; i++) {
 		if (read_step(pg, &steps[i], d, e) < 0)
 			return -1;
@@ -121,7 +127,7 @@ db_steps_clear(struct db_step *steps, size_t n)
 	}
 }
 
-/* --- joining a pool ----------------------------------------------------------------------------------- */
+/* --- joining a pool --------------------------------------------------------------------------- */
 
 static int
 check_server(const struct db_pool *pool, PGconn *pg, struct err *e)
@@ -136,7 +142,8 @@ check_server(const struct db_pool *pool, PGconn *pg, struct err *e)
 	if (super == NULL || strcmp(super, "off") != 0)
 		return err_set(e, ERR_DB_SCHEMA,
 		    "role %s is a superuser, whom row-level security does not stop; "
-		    "run: alter role %s nosuperuser", db_role_name(pool->role), db_role_name(pool->role));
+		    "run: alter role %s nosuperuser",
+		    db_role_name(pool->role), db_role_name(pool->role));
 	if (who == NULL || strcmp(who, db_role_name(pool->role)) != 0)
 		return err_set(e, ERR_DB_SCHEMA, "logged in as another role than %s",
 		    db_role_name(pool->role));
@@ -149,8 +156,8 @@ read_description(struct db_stmt *st, const PGresult *r, struct err *e)
 	int n = PQnparams(r);
 
 	if (n > DB_PARAMS_MAX)
-		return err_set(e, ERR_DB_SCHEMA, "statement %s has more than %d parameters", st->name,
-		    DB_PARAMS_MAX);
+		return err_set(e, ERR_DB_SCHEMA, "statement %s has more than %d parameters",
+		    st->name, DB_PARAMS_MAX);
 	for (int i = 0; i < n; i++)
 		st->params[i] = PQparamtype(r, i);
 	st->n_params = n;
@@ -168,14 +175,16 @@ check_prepared(struct db_pool *pool, struct db_step *steps, size_t n, struct err
 		const char *text = PQresultErrorField(steps[fault].result, PG_DIAG_MESSAGE_PRIMARY);
 
 		db_wire_why(text == NULL ? "" : text, why);
-		return err_set(e, ERR_DB_SCHEMA, "statement %s of module %s does not prepare as %s: %s",
-		    steps[fault].stmt->name, steps[fault].stmt->module, db_role_name(pool->role), why);
+		return err_set(e, ERR_DB_SCHEMA,
+		    "statement %s of module %s does not prepare as %s: %s", steps[fault].stmt->name,
+		    steps[fault].stmt->module, db_role_name(pool->role), why);
 	}
 	for (size_t i = 0; i < n; i++) {
 		/* The first connection of a role is made before any thread can look. */
 		struct db_stmt *st = db_stmts_find(&pool->db->stmts, steps[i].stmt->name);
 
-		if (steps[i].kind == DB_STEP_DESCRIBE && read_description(st, steps[i].result, e) < 0)
+		if (steps[i].kind == DB_STEP_DESCRIBE &&
+		    read_description(st, steps[i].result, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -193,7 +202,8 @@ list_steps(const struct db_pool *pool, struct db_step *steps)
 			continue;
 		steps[n++] = (struct db_step){ .kind = DB_STEP_PREPARE, .stmt = &all->v[i] };
 		if (!all->v[i].described)
-			steps[n++] = (struct db_step){ .kind = DB_STEP_DESCRIBE, .stmt = &all->v[i] };
+			steps[n++] =
+			    (struct db_step){ .kind = DB_STEP_DESCRIBE, .stmt = &all->v[i] };
 	}
 	return n;
 }
@@ -221,10 +231,11 @@ read_incarnation(struct db_pool *pool, struct db_conn *c, struct deadline d, str
 	int rc = -1;
 
 	if (db_conn_exchange(pool, c, &step, 1, d, e) == 0) {
-		(void)snprintf(c->incarnation, sizeof(c->incarnation), "%s", db_rows_cell(step.result, 0));
-		rc = db_steps_fault(&step, 1) == 1 ?
-		    0 :
-		    db_err_result(pool->db, step.result, step.stmt->name, e);
+		(void)snprintf(
+		    c->incarnation, sizeof(c->incarnation), "%s", db_rows_cell(step.result, 0));
+		rc = db_steps_fault(&step, 1) == 1
+			 ? 0
+			 : db_err_result(pool->db, step.result, step.stmt->name, e);
 	}
 	db_steps_clear(&step, 1);
 	return rc;
@@ -297,6 +308,7 @@ db_conn_alive(const struct db_conn *c)
 {
 	struct pollfd p = { .fd = PQsocket(c->pg), .events = POLLIN };
 
-	/* An idle connection is silent: whatever comes is its end, or a notice not worth the doubt. */
+	/* An idle connection is silent: whatever comes is its end, or a notice not worth the doubt.
+	 */
 	return PQstatus(c->pg) == CONNECTION_OK && poll(&p, 1, 0) == 0;
 }

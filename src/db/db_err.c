@@ -8,38 +8,39 @@
  * code stands for its class; the first match counts. */
 struct row {
 	const char *state;
-	enum err_code code;
 	const char *counted; /* label of the metric */
+	enum err_code code;
 	enum log_level level;
 	const char *msg;
 };
 static const struct row rows[] = {
-	{ "40001", ERR_DB_RETRY, "serialization", LOG_LEVEL_DEBUG,
+	{ "40001", "serialization", ERR_DB_RETRY, LOG_LEVEL_DEBUG,
 	    "the change met another one; try again" },
-	{ "40P01", ERR_DB_RETRY, "serialization", LOG_LEVEL_DEBUG,
+	{ "40P01", "serialization", ERR_DB_RETRY, LOG_LEVEL_DEBUG,
 	    "the change and another one waited for each other; try again" },
-	{ "55P03", ERR_DB_RETRY, "serialization", LOG_LEVEL_DEBUG,
+	{ "55P03", "serialization", ERR_DB_RETRY, LOG_LEVEL_DEBUG,
 	    "the data is locked by another change; try again" },
-	{ "57014", ERR_TIMEOUT, "deadline", LOG_LEVEL_WARN,
+	{ "57014", "deadline", ERR_TIMEOUT, LOG_LEVEL_WARN,
 	    "the database gave the operation up because it took too long; try again" },
-	{ "23", ERR_DB_CONSTRAINT, "constraint", LOG_LEVEL_DEBUG,
+	{ "23", "constraint", ERR_DB_CONSTRAINT, LOG_LEVEL_DEBUG,
 	    "the change breaks a rule of the data" },
-	{ "22", ERR_INVALID, "other", LOG_LEVEL_DEBUG,
+	{ "22", "other", ERR_INVALID, LOG_LEVEL_DEBUG,
 	    "a value is out of range or holds a character that cannot be stored" },
-	{ "08", ERR_UNAVAILABLE, "connect", LOG_LEVEL_WARN,
+	{ "08", "connect", ERR_UNAVAILABLE, LOG_LEVEL_WARN,
 	    "the connection to the database was lost; try again" },
-	{ "25P03", ERR_UNAVAILABLE, "connect", LOG_LEVEL_WARN,
+	{ "25P03", "connect", ERR_UNAVAILABLE, LOG_LEVEL_WARN,
 	    "the transaction was left idle for too long; try again" },
-	{ "53", ERR_UNAVAILABLE, "connect", LOG_LEVEL_WARN,
+	{ "53", "connect", ERR_UNAVAILABLE, LOG_LEVEL_WARN,
 	    "the database is short of disk, memory or connections; try again later" },
-	{ "57P", ERR_UNAVAILABLE, "connect", LOG_LEVEL_WARN,
+	{ "57P", "connect", ERR_UNAVAILABLE, LOG_LEVEL_WARN,
 	    "the database is stopping or starting; try again" },
-	{ "58", ERR_UNAVAILABLE, "connect", LOG_LEVEL_WARN,
+	{ "58", "connect", ERR_UNAVAILABLE, LOG_LEVEL_WARN,
 	    "the database server has trouble with its disk; try again later" },
 	/* A migration by another daemon changed what was prepared. */
-	{ "0A000", ERR_DB_RETRY, "other", LOG_LEVEL_WARN, "the schema has just changed; try again" },
-	{ "26", ERR_DB_RETRY, "other", LOG_LEVEL_WARN, "the schema has just changed; try again" },
-	{ "", ERR_DB, "other", LOG_LEVEL_WARN, "the database refused the operation" },
+	{ "0A000", "other", ERR_DB_RETRY, LOG_LEVEL_WARN,
+	    "the schema has just changed; try again" },
+	{ "26", "other", ERR_DB_RETRY, LOG_LEVEL_WARN, "the schema has just changed; try again" },
+	{ "", "other", ERR_DB, LOG_LEVEL_WARN, "the database refused the operation" },
 };
 
 static const char *
@@ -91,7 +92,8 @@ db_err_result(struct db *db, const PGresult *r, const char *stmt, struct err *e)
 	log_server(&db->log, row->level, r, stmt);
 	db_observe(db, row->counted, -1);
 	(void)err_set(e, row->code, "%s", row->msg);
-	(void)snprintf(constraint_slot(e)->name, ERR_FIELD_SIZE, "%s", field(r, PG_DIAG_CONSTRAINT_NAME));
+	(void)snprintf(
+	    constraint_slot(e)->name, ERR_FIELD_SIZE, "%s", field(r, PG_DIAG_CONSTRAINT_NAME));
 	return -1;
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Group commit.  Callers put a unit, which lives on their stack, into a queue and sleep.  Committers,
- * threads with a connection each, take whatever has queued up while their last batch was in flight
- * (no timer, no delay) and run it as one transaction (db_batch.c).  While one committer waits for the
- * disk the other one works.  A unit is the committer's from the moment it is taken until it is done;
- * before that its caller may take it back when the deadline passes.
+ * Group commit.  Callers put a unit, which lives on their stack, into a queue and sleep.
+ * Committers, threads with a connection each, take whatever has queued up while their last batch
+ * was in flight (no timer, no delay) and run it as one transaction (db_batch.c).  While one
+ * committer waits for the disk the other one works.  A unit is the committer's from the moment it
+ * is taken until it is done; before that its caller may take it back when the deadline passes.
  */
 #include "db_group_internal.h"
 
@@ -34,7 +34,7 @@ struct db_group {
 	struct committer committers[COMMITTERS];
 };
 
-/* --- committers -------------------------------------------------------------------------------------------- */
+/* --- committers ------------------------------------------------------------------------------- */
 
 static bool
 take_batch(struct db_group *g, struct db_batch *b)
@@ -129,7 +129,7 @@ db_group_free(struct db_group *g)
 	free(g);
 }
 
-/* --- callers ------------------------------------------------------------------------------------------------- */
+/* --- callers ---------------------------------------------------------------------------------- */
 
 static void
 unlink_unit(struct db_group *g, struct db_unit *u)
@@ -178,7 +178,9 @@ static int
 read_results(struct db_unit *u, int64_t *rows, struct arena *mem, struct err *e)
 {
 	for (size_t i = 0; i < u->n; i++) {
-		const struct db_query q = { .stmt = u->writes[i].stmt, .cols = u->writes[i].cols, .mem = mem,
+		const struct db_query q = { .stmt = u->writes[i].stmt,
+			.cols = u->writes[i].cols,
+			.mem = mem,
 			.first = true };
 		int64_t n = db_rows_read(u->results[i], &q, e);
 
@@ -201,8 +203,8 @@ prepare_unit(struct db *db, struct db_unit *u, struct tenant_id tenant, struct e
 		if (db_find(db, DB_ROLE_API, u->writes[i].stmt, st, e) < 0)
 			return -1;
 		u->n_params++;
-		if (db_params_build(&u->params[i], u->writes[i].args, (*st)->params, (*st)->n_params,
-		        (*st)->name, e) < 0)
+		if (db_params_build(&u->params[i], u->writes[i].args, (*st)->params,
+			(*st)->n_params, (*st)->name, e) < 0)
 			return -1;
 		u->bytes += db_params_size(&u->params[i]);
 	}

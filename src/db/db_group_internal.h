@@ -7,8 +7,8 @@
 #include "db_internal.h"
 
 enum {
-	/* Units in one transaction: at 256 the cost of the commit is spread to below that of a statement
-	 * (measured), and a caller waits for few strangers. */
+	/* Units in one transaction: at 256 the cost of the commit is spread to below that of a
+	 * statement (measured), and a caller waits for few strangers. */
 	DB_BATCH_UNITS = 256,
 	/* Arguments in one transaction; the last unit may go over. */
 	DB_BATCH_BYTES = 4 << 20,
@@ -41,7 +41,7 @@ struct db_unit {
 struct db_batch {
 	struct db_unit **units; /* DB_BATCH_UNITS */
 	size_t n;
-	struct db_step *steps;  /* DB_BATCH_STEPS */
+	struct db_step *steps; /* DB_BATCH_STEPS */
 };
 int db_batch_init(struct db_batch *b, struct err *e) MUST_CHECK;
 void db_batch_done(struct db_batch *b);

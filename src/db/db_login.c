@@ -66,14 +66,17 @@ static const char *
 session_options(struct db_login *l, int64_t timeout_ms)
 {
 	const char *given = db_login_value(l, "options");
+	int64_t statement_ms = timeout_ms * 9 / 10, lock_ms = timeout_ms * 3 / 4,
+		idle_ms = timeout_ms * 2;
 
 	return arena_printf(l->mem,
-	    "%s%s-c search_path=wardian -c timezone=UTC -c statement_timeout=%lld -c lock_timeout=%lld"
+	    "%s%s-c search_path=wardian -c timezone=UTC -c statement_timeout=%lld -c "
+	    "lock_timeout=%lld"
 	    " -c idle_in_transaction_session_timeout=%lld -c client_connection_check_interval=2000"
 	    " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=3 -c tcp_keepalives_count=3"
 	    " -c default_transaction_isolation=read\\ committed -c client_min_messages=warning",
-	    given == NULL ? "" : given, given == NULL ? "" : " ", (long long)(timeout_ms * 9 / 10),
-	    (long long)(timeout_ms * 3 / 4), (long long)(timeout_ms * 2));
+	    given == NULL ? "" : given, given == NULL ? "" : " ", (long long)statement_ms,
+	    (long long)lock_ms, (long long)idle_ms);
 }
 
 static int
@@ -113,14 +116,16 @@ db_login_parse(struct db_login *l, const char *url, int64_t timeout_ms, struct e
 	*l = (struct db_login){ .mem = arena_new(ARENA_BYTES) };
 	if (l->mem == NULL)
 		return err_set(e, ERR_NO_MEMORY, "there is no memory for the database URL");
-	if (parse(l, url, timeout_ms, e) == 0 && set(l, "application_name", "wardiand-owner", e) == 0)
+	if (parse(l, url, timeout_ms, e) == 0 &&
+	    set(l, "application_name", "wardiand-owner", e) == 0)
 		return 0;
 	db_login_done(l);
 	return -1;
 }
 
 bool
-db_login_password(const struct db_login *owner, enum db_role role, char out[static DB_PASSWORD_SIZE])
+db_login_password(
+    const struct db_login *owner, enum db_role role, char out[static DB_PASSWORD_SIZE])
 {
 	const char *key = db_login_value(owner, "password"), *name = db_role_name(role);
 	uint8_t mac[AUTH_SHA256_SIZE];
@@ -134,7 +139,8 @@ db_login_password(const struct db_login *owner, enum db_role role, char out[stat
 }
 
 int
-db_login_as(struct db_login *l, const char *url, enum db_role role, int64_t timeout_ms, struct err *e)
+db_login_as(
+    struct db_login *l, const char *url, enum db_role role, int64_t timeout_ms, struct err *e)
 {
 	char password[DB_PASSWORD_SIZE];
 	int rc = 0;
@@ -146,7 +152,8 @@ db_login_as(struct db_login *l, const char *url, enum db_role role, int64_t time
 		auth_wipe(password, sizeof(password));
 	}
 	if (rc == 0 && set(l, "user", db_role_name(role), e) == 0 &&
-	    set(l, "application_name", role == DB_ROLE_API ? "wardiand-api" : "wardiand-sched", e) == 0)
+	    set(l, "application_name", role == DB_ROLE_API ? "wardiand-api" : "wardiand-sched",
+		e) == 0)
 		return 0;
 	db_login_done(l);
 	return -1;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Migrations: numbered files, embedded in the binary, applied in order, each in one transaction that
- * also records it with its checksum.  Number 1 runs as the role of the URL, because it makes the
- * owner; all others run as wardian_owner.  What the database has and the binary lacks, or has
+ * Migrations: numbered files, embedded in the binary, applied in order, each in one transaction
+ * that also records it with its checksum.  Number 1 runs as the role of the URL, because it makes
+ * the owner; all others run as wardian_owner.  What the database has and the binary lacks, or has
  * differently, is refused: an older daemon never touches a newer schema.
  */
 #include "db_migrate_internal.h"
@@ -60,20 +60,24 @@ check_applied(void *ctx, const char *const *cells, struct err *e)
 
 	if (parse_i64(cells[0], 1, INT32_MAX, &number, e) < 0 ||
 	    parse_i64(cells[3], INT64_MIN, INT64_MAX, &at, e) < 0)
-		return err_set(e, ERR_DB_SCHEMA, "table schema_migration holds a number that is not valid");
+		return err_set(
+		    e, ERR_DB_SCHEMA, "table schema_migration holds a number that is not valid");
 	if (number > s->n_files)
 		return err_set(e, ERR_DB_SCHEMA,
 		    "the database has migration %s, which this version does not know; "
-		    "install the version that made it, or a newer one", cells[1]);
+		    "install the version that made it, or a newer one",
+		    cells[1]);
 	if (number != s->n_applied + 1)
 		return err_set(e, ERR_DB_SCHEMA,
 		    "migration %d is missing in the database although later ones were applied; "
-		    "restore the database from a backup", s->n_applied + 1);
+		    "restore the database from a backup",
+		    s->n_applied + 1);
 	checksum(&s->files[number - 1], sum);
 	if (strcmp(cells[1], s->files[number - 1].name) != 0 || strcmp(cells[2], sum) != 0)
 		return err_set(e, ERR_DB_SCHEMA,
 		    "migration %s was applied with another content than this version holds; "
-		    "install the version that made the database", cells[1]);
+		    "install the version that made the database",
+		    cells[1]);
 	s->applied_wall_us[s->n_applied++] = at;
 	return 0;
 }
@@ -87,12 +91,13 @@ read_state(struct state *s, struct err *e)
 	while (s->files[s->n_files].name != NULL)
 		s->n_files++;
 	REQUIRE(s->n_files <= DB_MIGRATIONS_MAX);
-	if (db_owner_text(s->owner, db_owner_stmt(s->owner, "owner_has_table"), has, sizeof(has), e) < 0)
+	if (db_owner_text(
+		s->owner, db_owner_stmt(s->owner, "owner_has_table"), has, sizeof(has), e) < 0)
 		return -1;
 	s->has_table = strcmp(has, "t") == 0;
 	s->n_applied = 0;
-	if (s->has_table && db_owner_query(s->owner, db_owner_stmt(s->owner, "owner_applied"), 0, NULL,
-	        check_applied, s, e) < 0)
+	if (s->has_table && db_owner_query(s->owner, db_owner_stmt(s->owner, "owner_applied"), 0,
+				NULL, check_applied, s, e) < 0)
 		return -1;
 	return 0;
 }
@@ -101,7 +106,8 @@ static int
 run_named(struct state *s, const char *const *names, size_t n, struct err *e)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (db_owner_query(s->owner, db_owner_stmt(s->owner, names[i]), 0, NULL, NULL, NULL, e) < 0)
+		if (db_owner_query(
+			s->owner, db_owner_stmt(s->owner, names[i]), 0, NULL, NULL, NULL, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -116,9 +122,10 @@ record(struct state *s, int index, struct err *e)
 
 	(void)snprintf(number, sizeof(number), "%d", index + 1);
 	checksum(f, sum);
-	return db_owner_query(s->owner, db_owner_stmt(s->owner, "owner_record"), 3, params, NULL, NULL, e) < 0 ?
-	    -1 :
-	    0;
+	return db_owner_query(
+		   s->owner, db_owner_stmt(s->owner, "owner_record"), 3, params, NULL, NULL, e) < 0
+		   ? -1
+		   : 0;
 }
 
 static int
@@ -134,7 +141,7 @@ apply_in_transaction(struct state *s, int index, struct err *e)
 	if (db_owner_script(s->owner, s->files[index].text, BODY_TIMEOUT_MS, e) < 0)
 		return -1;
 	if (index == 0 && (run_named(s, become, ARRAY_LEN(become), e) < 0 ||
-	        run_named(s, table, ARRAY_LEN(table), e) < 0))
+			      run_named(s, table, ARRAY_LEN(table), e) < 0))
 		return -1;
 	return record(s, index, e);
 }
@@ -142,13 +149,15 @@ apply_in_transaction(struct state *s, int index, struct err *e)
 static int
 apply(struct state *s, int index, struct err *e)
 {
-	static const char *const begin[] = { "owner_begin", "owner_patience" }, *const end[] = { "owner_commit" },
-	    *const back[] = { "owner_rollback" };
+	static const char *const begin[] = { "owner_begin", "owner_patience" },
+				 *const end[] = { "owner_commit" },
+				 *const back[] = { "owner_rollback" };
 	struct err ignored;
 
 	if (run_named(s, begin, ARRAY_LEN(begin), e) == 0 && apply_in_transaction(s, index, e) == 0)
 		return run_named(s, end, ARRAY_LEN(end), e);
-	/* The first error is the one to tell; without a rollback the end of the connection is one. */
+	/* The first error is the one to tell; without a rollback the end of the connection is one.
+	 */
 	run_named(s, back, ARRAY_LEN(back), &ignored);
 	return err_wrap(e, "migration %s", s->files[index].name);
 }
@@ -166,8 +175,10 @@ db_migrate_status_of(const struct db_migration_file *files, const char *url, int
 	if (read_state(&s, e) < 0)
 		return -1;
 	for (int i = 0; i < s.n_files; i++) {
-		const struct db_migration m = { .number = i + 1, .name = files[i].name,
-			.applied = i < s.n_applied, .applied_wall_us = s.applied_wall_us[i] };
+		const struct db_migration m = { .number = i + 1,
+			.name = files[i].name,
+			.applied = i < s.n_applied,
+			.applied_wall_us = s.applied_wall_us[i] };
 
 		if (fn(ctx, &m) != 0)
 			break;
@@ -186,9 +197,12 @@ warn_about_server(struct db_owner *o, const struct log *log)
 	struct err e;
 
 	if (version < FIFTEEN_SAFE && version < SIXTEEN)
-		log_warn(log, "PostgreSQL 15.%d has known faults in row-level security; update it to 15.%d or newer",
+		log_warn(log,
+		    "PostgreSQL 15.%d has known faults in row-level security; update it to 15.%d "
+		    "or newer",
 		    version % 10000, FIFTEEN_SAFE % 10000);
-	if (db_owner_text(o, db_owner_stmt(o, "owner_durable"), fault, sizeof(fault), &e) == 0 && fault[0] != '\0')
+	if (db_owner_text(o, db_owner_stmt(o, "owner_durable"), fault, sizeof(fault), &e) == 0 &&
+	    fault[0] != '\0')
 		log_warn(log, "the database server may lose what it confirmed: %s", fault);
 }
 

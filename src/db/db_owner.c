@@ -10,7 +10,7 @@
 
 enum {
 	VERSION_MIN = 150000,
-	CELLS_MAX = 16,  /* columns of the widest owner's statement, with room */
+	CELLS_MAX = 16, /* columns of the widest owner's statement, with room */
 	PAUSE_MS = 100,
 };
 
@@ -37,7 +37,8 @@ connect_until(struct db_owner *o, struct err *e)
 			break;
 		(void)poll(NULL, 0, PAUSE_MS); /* a short sleep is as good */
 	}
-	return err_set(e, e->code, "the database cannot be reached: %s", why[0] != '\0' ? why : e->msg);
+	return err_set(
+	    e, e->code, "the database cannot be reached: %s", why[0] != '\0' ? why : e->msg);
 }
 
 static int
@@ -66,12 +67,14 @@ db_owner_stmt(const struct db_owner *o, const char *name)
 
 int
 db_owner_each_stmt(const struct db_owner *o, const char *prefix,
-    int (*fn)(void *ctx, const char *name, const char *text, struct err *e), void *ctx, struct err *e)
+    int (*fn)(void *ctx, const char *name, const char *text, struct err *e), void *ctx,
+    struct err *e)
 {
 	for (size_t i = 0; i < o->stmts.n; i++) {
 		const struct db_stmt *st = &o->stmts.v[i];
 
-		if (strncmp(st->name, prefix, strlen(prefix)) == 0 && fn(ctx, st->name, st->text, e) < 0)
+		if (strncmp(st->name, prefix, strlen(prefix)) == 0 &&
+		    fn(ctx, st->name, st->text, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -123,8 +126,8 @@ server_said(const PGresult *r, struct err *e)
 
 	if (state != NULL && (strcmp(state, "57014") == 0 || strcmp(state, "55P03") == 0))
 		code = ERR_TIMEOUT;
-	return err_set(e, code, "the database said: %s (SQLSTATE %s)", text == NULL ? "nothing" : text,
-	    state == NULL ? "unknown" : state);
+	return err_set(e, code, "the database said: %s (SQLSTATE %s)",
+	    text == NULL ? "nothing" : text, state == NULL ? "unknown" : state);
 }
 
 static bool
@@ -132,7 +135,8 @@ failed(const PGresult *r)
 {
 	ExecStatusType status = PQresultStatus(r);
 
-	return status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && status != PGRES_EMPTY_QUERY;
+	return status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK &&
+	       status != PGRES_EMPTY_QUERY;
 }
 
 /* Reads results to their end; keeps the last, or the first that failed. */
@@ -238,7 +242,7 @@ db_owner_text(struct db_owner *o, const char *text, char *out, size_t out_size, 
 	return db_owner_query(o, text, 0, NULL, copy_cell, &c, e) < 0 ? -1 : 0;
 }
 
-/* --- passwords --------------------------------------------------------------------------------------------------- */
+/* --- passwords -------------------------------------------------------------------------------- */
 
 static int
 run_text(void *ctx, const char *const *cells, struct err *e)
@@ -252,7 +256,8 @@ run_text(void *ctx, const char *const *cells, struct err *e)
 static int
 set_password(struct db_owner *o, enum db_role role, const char *password, struct err *e)
 {
-	char *verifier = PQencryptPasswordConn(o->pg, password, db_role_name(role), "scram-sha-256");
+	char *verifier =
+	    PQencryptPasswordConn(o->pg, password, db_role_name(role), "scram-sha-256");
 	const char *params[] = { db_role_name(role), verifier };
 	int64_t rc;
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Theory of operation.  A struct db holds two pools, one per role, a table of named statements, and
- * the group committer (db_group.c).  Connections are made when first needed, kept for ever, and lent
- * to one thread at a time; a slot is taken before connecting, so that the server never sees more
- * connections than were configured.  A connection goes back only when it is idle outside a
+ * the group committer (db_group.c).  Connections are made when first needed, kept for ever, and
+ * lent to one thread at a time; a slot is taken before connecting, so that the server never sees
+ * more connections than were configured.  A connection goes back only when it is idle outside a
  * transaction with nothing in flight; anything else closes it.  The tenant's context is local to a
  * transaction, and the statement that sets it reports what was there before (db_tx.sql), so that a
  * leak is seen at the next use, in the same round trip.
@@ -32,12 +32,13 @@ db_find(const struct db *db, enum db_role role, const char *name, const struct d
 	const struct db_stmt *st = db_stmts_find(&db->stmts, name);
 
 	if (st == NULL || (st->roles & (unsigned)role) == 0)
-		return err_set(e, ERR_DB_SCHEMA, "there is no statement %s for %s", name, db_role_name(role));
+		return err_set(
+		    e, ERR_DB_SCHEMA, "there is no statement %s for %s", name, db_role_name(role));
 	*ret = st;
 	return 0;
 }
 
-/* --- lending -------------------------------------------------------------------------------------------- */
+/* --- lending ---------------------------------------------------------------------------------- */
 
 /* An idle connection, or a slot for a new one; NULL when there is neither until the deadline. */
 static struct db_conn *
@@ -86,8 +87,10 @@ db_pool_take(struct db_pool *p, struct deadline d, struct db_conn **ret, struct 
 		*ret = c;
 		return 0;
 	}
-	if (c == NULL && !is_new)
-		return err_set(e, ERR_BUSY, "all database connections are in use; try again");
+	if (c == NULL && !is_new) {
+		(void)err_set(e, ERR_BUSY, "all database connections are in use; try again");
+		return -1;
+	}
 	if (c == NULL)
 		c = calloc(1, sizeof(*c));
 	else
@@ -118,7 +121,7 @@ db_pool_give(struct db_pool *p, struct db_conn *c)
 	lock_give(&p->lock);
 }
 
-/* --- opening and closing ---------------------------------------------------------------------------------- */
+/* --- opening and closing ---------------------------------------------------------------------- */
 
 static int
 load_statements(struct db *db, const struct db_sql *sql, struct err *e)
@@ -128,9 +131,14 @@ load_statements(struct db *db, const struct db_sql *sql, struct err *e)
 		const char *name;
 		const struct db_stmt **at;
 	} used[] = {
-		{ "db_begin", &db->begin }, { "db_commit", &db->commit }, { "db_rollback", &db->rollback },
-		{ "db_context", &db->context }, { "db_xid", &db->xid }, { "db_ping", &db->ping },
-		{ "db_xact_status", &db->xact_status }, { "db_incarnation", &db->incarnation },
+		{ "db_begin", &db->begin },
+		{ "db_commit", &db->commit },
+		{ "db_rollback", &db->rollback },
+		{ "db_context", &db->context },
+		{ "db_xid", &db->xid },
+		{ "db_ping", &db->ping },
+		{ "db_xact_status", &db->xact_status },
+		{ "db_incarnation", &db->incarnation },
 	};
 
 	if (db_stmts_init(&db->stmts, e) < 0 ||
@@ -150,15 +158,16 @@ load_statements(struct db *db, const struct db_sql *sql, struct err *e)
 }
 
 static int
-open_pool(struct db *db, struct db_pool *p, enum db_role role, const char *url, int max, struct err *e)
+open_pool(
+    struct db *db, struct db_pool *p, enum db_role role, const char *url, int max, struct err *e)
 {
-	struct db_conn *c;
+	struct db_conn *c = NULL;
 
 	REQUIRE(max > 0);
 	p->db = db;
 	p->role = role;
 	p->max = max;
-	p->idle = calloc((size_t)max, sizeof(*p->idle));
+	p->idle = calloc((size_t)max, sizeof(struct db_conn *));
 	if (p->idle == NULL)
 		return err_set(e, ERR_NO_MEMORY, "there is no memory for the database pool");
 	if (db_login_as(&p->login, url, role, db->timeout_ms, e) < 0)
@@ -207,8 +216,8 @@ check_catalogue(const struct db_options *o, struct err *e)
 
 	if (rc <= 0)
 		return rc;
-	return err_set(e, ERR_DB_SCHEMA, "the database is not safe to serve (%d findings in the log): %s",
-	    rc, f.text);
+	return err_set(e, ERR_DB_SCHEMA,
+	    "the database is not safe to serve (%d findings in the log): %s", rc, f.text);
 }
 
 int

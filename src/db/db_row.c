@@ -17,10 +17,11 @@ find_columns(const PGresult *r, const struct db_query *q, int *at, size_t *ret_n
 		REQUIRE(c->type < DB_TYPE_UUIDS);
 		at[n] = PQfnumber(r, c->name);
 		if (at[n] < 0)
-			return err_set(e, ERR_DB_SCHEMA, "statement %s has no column %s", q->stmt, c->name);
+			return err_set(
+			    e, ERR_DB_SCHEMA, "statement %s has no column %s", q->stmt, c->name);
 		if (!db_value_fits(c->type, PQftype(r, at[n])) || PQfformat(r, at[n]) != 1)
-			return err_set(e, ERR_DB_SCHEMA, "column %s of statement %s has type %u", c->name,
-			    q->stmt, PQftype(r, at[n]));
+			return err_set(e, ERR_DB_SCHEMA, "column %s of statement %s has type %u",
+			    c->name, q->stmt, PQftype(r, at[n]));
 	}
 	*ret_n = n;
 	return 0;
@@ -37,14 +38,17 @@ cell_at(const PGresult *r, int row, int column)
 
 /* All of a row is checked before any of it is written. */
 static int
-read_row(const PGresult *r, int row, const struct db_query *q, const int *at, size_t n, struct err *e)
+read_row(
+    const PGresult *r, int row, const struct db_query *q, const int *at, size_t n, struct err *e)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (db_value_check(&q->cols[i], PQftype(r, at[i]), cell_at(r, row, at[i]), q->stmt, e) < 0)
+		if (db_value_check(
+			&q->cols[i], PQftype(r, at[i]), cell_at(r, row, at[i]), q->stmt, e) < 0)
 			return -1;
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (db_value_read(&q->cols[i], PQftype(r, at[i]), cell_at(r, row, at[i]), q->mem, e) < 0)
+		if (db_value_read(
+			&q->cols[i], PQftype(r, at[i]), cell_at(r, row, at[i]), q->mem, e) < 0)
 			return -1;
 	}
 	return q->row == NULL ? 0 : q->row(q->ctx, e);
@@ -65,14 +69,14 @@ db_rows_read(PGresult *r, const struct db_query *q, struct err *e)
 {
 	bool returns = PQresultStatus(r) == PGRES_TUPLES_OK;
 	int64_t rows = returns ? PQntuples(r) : db_rows_affected(r);
-	int at[COLUMNS_MAX];
-	size_t n;
+	int at[COLUMNS_MAX] = { 0 };
+	size_t n = 0;
 
 	if (find_columns(r, q, at, &n, e) < 0)
 		return -1;
 	if (q->single && rows > 1)
-		return err_set(e, ERR_DB_SCHEMA, "statement %s found %lld rows instead of one", q->stmt,
-		    (long long)rows);
+		return err_set(e, ERR_DB_SCHEMA, "statement %s found %lld rows instead of one",
+		    q->stmt, (long long)rows);
 	for (int i = 0; i < PQntuples(r) && (i == 0 || !q->first); i++) {
 		if (read_row(r, i, q, at, n, e) < 0)
 			return -1;

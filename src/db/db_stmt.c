@@ -4,10 +4,10 @@
  *
  *     -- :name job_get :role api,sched
  *
- * and ends before the next such line.  Before the first one there may be comments only.  The scanner
- * knows PostgreSQL's comments, strings and dollar quotes well enough to find a second statement under
- * one name (refused: the extended protocol would refuse it at connect with a worse message) and the
- * words that make a statement a writing one.
+ * and ends before the next such line.  Before the first one there may be comments only.  The
+ * scanner knows PostgreSQL's comments, strings and dollar quotes well enough to find a second
+ * statement under one name (refused: the extended protocol would refuse it at connect with a worse
+ * message) and the words that make a statement a writing one.
  */
 #include "db_stmt_internal.h"
 
@@ -17,7 +17,7 @@ enum { ARENA_BYTES = 8 << 20 };
 
 static const char marker[] = "-- :name ";
 
-/* --- scanner -------------------------------------------------------------------------------------- */
+/* --- scanner ---------------------------------------------------------------------------------- */
 
 enum token { TOKEN_END, TOKEN_WORD, TOKEN_SEMICOLON, TOKEN_OTHER, TOKEN_OPEN /* unterminated */ };
 
@@ -30,8 +30,8 @@ struct scan {
 static bool
 is_word(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-	    (unsigned char)c >= 0x80;
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '_' || (unsigned char)c >= 0x80;
 }
 
 static bool
@@ -184,7 +184,7 @@ scan_statement(const char *text, size_t *n, bool *writes)
 	return empty ? "is empty" : NULL;
 }
 
-/* --- splitter -------------------------------------------------------------------------------------- */
+/* --- splitter --------------------------------------------------------------------------------- */
 
 static int
 malformed(const struct db_sql *sql, const char *at, const char *what, struct err *e)
@@ -228,7 +228,8 @@ read_roles(const char *p, size_t n, unsigned allowed)
 	static const struct {
 		const char *text;
 		unsigned role;
-	} names[] = { { "api", DB_ROLE_API }, { "sched", DB_ROLE_SCHED }, { "owner", DB_ROLE_OWNER } };
+	} names[] = { { "api", DB_ROLE_API }, { "sched", DB_ROLE_SCHED },
+		{ "owner", DB_ROLE_OWNER } };
 	unsigned roles = 0;
 
 	while (n > 0) {
@@ -236,9 +237,10 @@ read_roles(const char *p, size_t n, unsigned allowed)
 		size_t word = comma == NULL ? n : (size_t)(comma - p), i = 0;
 
 		while (i < ARRAY_LEN(names) &&
-		    (strlen(names[i].text) != word || memcmp(p, names[i].text, word) != 0))
+		       (strlen(names[i].text) != word || memcmp(p, names[i].text, word) != 0))
 			i++;
-		if (i == ARRAY_LEN(names) || (names[i].role & ~allowed) != 0 || (names[i].role & roles) != 0)
+		if (i == ARRAY_LEN(names) || (names[i].role & ~allowed) != 0 ||
+		    (names[i].role & roles) != 0)
 			return 0;
 		roles |= names[i].role;
 		p += word;
@@ -323,7 +325,8 @@ db_stmts_add(struct db_stmts *s, const struct db_sql *sql, unsigned roles, struc
 	struct scan before = { .p = sql->text, .end = head };
 
 	if (next_token(&before) != TOKEN_END)
-		return malformed(sql, before.p, "expected a line '-- :name ...' before the first statement", e);
+		return malformed(
+		    sql, before.p, "expected a line '-- :name ...' before the first statement", e);
 	while (*head != '\0') {
 		const char *end = next_marker(head + 1);
 
@@ -346,8 +349,9 @@ db_stmts_end(struct db_stmts *s, struct err *e)
 	qsort(s->v, s->n, sizeof(*s->v), compare);
 	for (size_t i = 1; i < s->n; i++) {
 		if (strcmp(s->v[i - 1].name, s->v[i].name) == 0)
-			return err_set(e, ERR_DB_SCHEMA, "statement %s is defined twice, in %s.sql and %s.sql",
-			    s->v[i].name, s->v[i - 1].module, s->v[i].module);
+			return err_set(e, ERR_DB_SCHEMA,
+			    "statement %s is defined twice, in %s.sql and %s.sql", s->v[i].name,
+			    s->v[i - 1].module, s->v[i].module);
 	}
 	return 0;
 }

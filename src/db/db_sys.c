@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Transactions of the scheduler's role, over all tenants: another type, so that the two never meet. */
+/* Transactions of the scheduler's role, over all tenants: another type, so that the two never meet.
+ */
 #include "db_internal.h"
 
 struct db_sys_tx {
@@ -42,7 +43,9 @@ int
 db_sys_one(struct db_sys_tx *tx, const char *stmt, const struct db_arg *args,
     const struct db_col *cols, struct arena *mem, struct err *e)
 {
-	const struct db_query q = { .stmt = stmt, .args = args, .cols = cols, .mem = mem, .single = true };
+	const struct db_query q = {
+		.stmt = stmt, .args = args, .cols = cols, .mem = mem, .single = true
+	};
 
 	return (int)db_txn_query(&tx->t, &q, false, e);
 }
@@ -51,8 +54,9 @@ int64_t
 db_sys_each(struct db_sys_tx *tx, const char *stmt, const struct db_arg *args,
     const struct db_col *cols, struct arena *mem, db_row_fn *row, void *ctx, struct err *e)
 {
-	const struct db_query q = { .stmt = stmt, .args = args, .cols = cols, .mem = mem, .row = row,
-		.ctx = ctx };
+	const struct db_query q = {
+		.stmt = stmt, .args = args, .cols = cols, .mem = mem, .row = row, .ctx = ctx
+	};
 
 	return db_txn_query(&tx->t, &q, false, e);
 }
@@ -66,10 +70,12 @@ db_sys_exec(struct db_sys_tx *tx, const char *stmt, const struct db_arg *args, s
 }
 
 int
-db_sys_read_one(struct db *db, const char *stmt, const struct db_arg *args, const struct db_col *cols,
-    struct arena *mem, struct err *e)
+db_sys_read_one(struct db *db, const char *stmt, const struct db_arg *args,
+    const struct db_col *cols, struct arena *mem, struct err *e)
 {
-	const struct db_query q = { .stmt = stmt, .args = args, .cols = cols, .mem = mem, .single = true };
+	const struct db_query q = {
+		.stmt = stmt, .args = args, .cols = cols, .mem = mem, .single = true
+	};
 
 	return (int)db_txn_read(&db->sched, NULL, &q, e);
 }

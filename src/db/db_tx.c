@@ -9,7 +9,8 @@ struct db_tx {
 };
 
 int
-db_tx_context(const struct db *db, const struct tenant_id *tenant, struct db_params *p, struct err *e)
+db_tx_context(
+    const struct db *db, const struct tenant_id *tenant, struct db_params *p, struct err *e)
 {
 	const struct db_arg args[] = { DB_ARG_UUID(tenant->uuid), DB_ARGS_END };
 	const struct db_stmt *st = db->context;
@@ -29,7 +30,8 @@ db_tx_context_check(struct db *db, struct db_conn *c, const struct db_step *step
 		return 0;
 	c->broken = true;
 	db_observe(db, "other", -1);
-	log_error(&db->log, "a database connection carried another tenant's context and was closed");
+	log_error(
+	    &db->log, "a database connection carried another tenant's context and was closed");
 	return err_set(e, ERR_INTERNAL, "a database connection carried another tenant's context");
 }
 
@@ -69,7 +71,9 @@ int
 db_one(struct db_tx *tx, const char *stmt, const struct db_arg *args, const struct db_col *cols,
     struct arena *mem, struct err *e)
 {
-	const struct db_query q = { .stmt = stmt, .args = args, .cols = cols, .mem = mem, .single = true };
+	const struct db_query q = {
+		.stmt = stmt, .args = args, .cols = cols, .mem = mem, .single = true
+	};
 
 	return (int)db_txn_query(&tx->t, &q, false, e);
 }
@@ -78,8 +82,9 @@ int64_t
 db_each(struct db_tx *tx, const char *stmt, const struct db_arg *args, const struct db_col *cols,
     struct arena *mem, db_row_fn *row, void *ctx, struct err *e)
 {
-	const struct db_query q = { .stmt = stmt, .args = args, .cols = cols, .mem = mem, .row = row,
-		.ctx = ctx };
+	const struct db_query q = {
+		.stmt = stmt, .args = args, .cols = cols, .mem = mem, .row = row, .ctx = ctx
+	};
 
 	return db_txn_query(&tx->t, &q, false, e);
 }
@@ -96,7 +101,9 @@ int
 db_one_commit(struct db_tx **tx, const char *stmt, const struct db_arg *args,
     const struct db_col *cols, struct arena *mem, struct err *e)
 {
-	const struct db_query q = { .stmt = stmt, .args = args, .cols = cols, .mem = mem, .single = true };
+	const struct db_query q = {
+		.stmt = stmt, .args = args, .cols = cols, .mem = mem, .single = true
+	};
 	AUTO(db_tx) mine = *tx;
 
 	*tx = NULL;
@@ -107,7 +114,9 @@ int
 db_read_one(struct db *db, struct tenant_id tenant, const char *stmt, const struct db_arg *args,
     const struct db_col *cols, struct arena *mem, struct err *e)
 {
-	const struct db_query q = { .stmt = stmt, .args = args, .cols = cols, .mem = mem, .single = true };
+	const struct db_query q = {
+		.stmt = stmt, .args = args, .cols = cols, .mem = mem, .single = true
+	};
 
 	return (int)db_txn_read(&db->api, &tenant, &q, e);
 }
@@ -116,8 +125,9 @@ int64_t
 db_read_each(struct db *db, struct tenant_id tenant, const char *stmt, const struct db_arg *args,
     const struct db_col *cols, struct arena *mem, db_row_fn *row, void *ctx, struct err *e)
 {
-	const struct db_query q = { .stmt = stmt, .args = args, .cols = cols, .mem = mem, .row = row,
-		.ctx = ctx };
+	const struct db_query q = {
+		.stmt = stmt, .args = args, .cols = cols, .mem = mem, .row = row, .ctx = ctx
+	};
 
 	return db_txn_read(&db->api, &tenant, &q, e);
 }

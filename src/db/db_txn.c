@@ -2,8 +2,8 @@
 /*
  * One transaction on one connection, for tenants (db_tx.c) and for the scheduler (db_sys.c).  BEGIN
  * and the context wait for the first statement and leave with it; a statement that may write is
- * followed by a question for the transaction's id, so that the outcome of a COMMIT whose answer gets
- * lost can be asked for on another connection.
+ * followed by a question for the transaction's id, so that the outcome of a COMMIT whose answer
+ * gets lost can be asked for on another connection.
  */
 #include "db_internal.h"
 
@@ -28,7 +28,8 @@ plan_clear(struct plan *p)
 }
 
 static const struct db_step *
-plan_add(struct plan *p, enum db_step_kind kind, const struct db_stmt *stmt, const struct db_params *params)
+plan_add(struct plan *p, enum db_step_kind kind, const struct db_stmt *stmt,
+    const struct db_params *params)
 {
 	struct db_step *s = &p->steps[p->n++];
 
@@ -54,7 +55,7 @@ plan_xid(struct db_txn *t, struct plan *p)
 		p->xid = plan_add(p, DB_STEP_RUN, t->db->xid, NULL);
 }
 
-/* --- a question and its answer --------------------------------------------------------------------------- */
+/* --- a question and its answer ---------------------------------------------------------------- */
 
 static void
 keep_xid(struct db_txn *t, const struct plan *p)
@@ -77,7 +78,8 @@ exchange(struct db_txn *t, struct plan *p, struct deadline d, struct err *e)
 	for (int attempt = 1;; attempt++) {
 		if (db_conn_exchange(t->pool, t->conn, p->steps, p->n, d, e) == 0)
 			return 0;
-		if (t->begun || p->commit != NULL || e->code != ERR_UNAVAILABLE || attempt == ATTEMPTS_MAX)
+		if (t->begun || p->commit != NULL || e->code != ERR_UNAVAILABLE ||
+		    attempt == ATTEMPTS_MAX)
 			return -1;
 		plan_clear(p);
 		if (reopen(t, d, e) < 0)
@@ -105,11 +107,11 @@ judge(struct db_txn *t, const struct plan *p, struct err *e)
 	return db_err_result(t->db, p->steps[fault].result, p->steps[fault].stmt->name, e);
 }
 
-/* --- the end ------------------------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 /*
- * COMMIT was sent and the conversation broke off.  What was answered until then tells: a fault before
- * COMMIT means that nothing was stored; the transaction's id leads to the outcome.
+ * COMMIT was sent and the conversation broke off.  What was answered until then tells: a fault
+ * before COMMIT means that nothing was stored; the transaction's id leads to the outcome.
  */
 static int
 in_doubt(struct db_txn *t, const struct plan *p, struct err *e)
@@ -188,7 +190,8 @@ db_txn_end(struct db_txn *t)
 	if (t->begun && t->conn->pg != NULL && !t->conn->broken) {
 		log_debug(&t->db->log, "a transaction was rolled back");
 		/* What cannot be rolled back ends with its connection. */
-		if (db_conn_exchange(t->pool, t->conn, &back, 1, deadline_in_ms(t->db->timeout_ms), &ignored) < 0)
+		if (db_conn_exchange(t->pool, t->conn, &back, 1, deadline_in_ms(t->db->timeout_ms),
+			&ignored) < 0)
 			t->conn->broken = true;
 		db_steps_clear(&back, 1);
 	}
@@ -196,7 +199,7 @@ db_txn_end(struct db_txn *t)
 	db_params_done(&t->tenant);
 }
 
-/* --- the middle ----------------------------------------------------------------------------------------------- */
+/* --- the middle ------------------------------------------------------------------------------- */
 
 int
 db_txn_begin(struct db_pool *pool, const struct tenant_id *tenant, struct db_txn *t, struct err *e)
@@ -278,7 +281,8 @@ read_once(struct db_txn *t, const struct db_query *q, const struct db_params *pa
 }
 
 int64_t
-db_txn_read(struct db_pool *pool, const struct tenant_id *tenant, const struct db_query *q, struct err *e)
+db_txn_read(
+    struct db_pool *pool, const struct tenant_id *tenant, const struct db_query *q, struct err *e)
 {
 	const struct db_stmt *st;
 	struct db_params params;
@@ -288,7 +292,8 @@ db_txn_read(struct db_pool *pool, const struct tenant_id *tenant, const struct d
 	if (db_find(pool->db, pool->role, q->stmt, &st, e) < 0)
 		return -1;
 	if (st->writes)
-		return err_set(e, ERR_DB_SCHEMA, "statement %s writes and needs a transaction", st->name);
+		return err_set(
+		    e, ERR_DB_SCHEMA, "statement %s writes and needs a transaction", st->name);
 	if (db_txn_begin(pool, tenant, &t, e) < 0)
 		return -1;
 	if (db_params_build(&params, q->args, st->params, st->n_params, st->name, e) == 0)

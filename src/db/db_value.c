@@ -42,36 +42,43 @@ static size_t
 width(uint32_t oid)
 {
 	switch (oid) {
-	case OID_BOOL: return 1;
-	case OID_INT2: return 2;
+	case OID_BOOL:
+		return 1;
+	case OID_INT2:
+		return 2;
 	case OID_INT4:
-	case OID_FLOAT4: return 4;
+	case OID_FLOAT4:
+		return 4;
 	case OID_INT8:
 	case OID_FLOAT8:
-	case OID_TIMESTAMPTZ: return 8;
-	case OID_UUID: return 16;
-	default: return 0;
+	case OID_TIMESTAMPTZ:
+		return 8;
+	case OID_UUID:
+		return 16;
+	default:
+		return 0;
 	}
 }
 
 int
-db_value_check(const struct db_col *col, uint32_t oid, struct db_cell cell, const char *stmt,
-    struct err *e)
+db_value_check(
+    const struct db_col *col, uint32_t oid, struct db_cell cell, const char *stmt, struct err *e)
 {
 	size_t w = width(oid);
 
 	if (cell.p == NULL) {
 		if (col->nullable)
 			return 0;
-		return err_set(e, ERR_DB_SCHEMA, "column %s of statement %s is unexpectedly NULL", col->name,
-		    stmt);
+		return err_set(e, ERR_DB_SCHEMA, "column %s of statement %s is unexpectedly NULL",
+		    col->name, stmt);
 	}
 	if (w != 0 && cell.n != w)
-		return err_set(e, ERR_DB_SCHEMA, "column %s of statement %s has %zu bytes instead of %zu",
-		    col->name, stmt, cell.n, w);
+		return err_set(e, ERR_DB_SCHEMA,
+		    "column %s of statement %s has %zu bytes instead of %zu", col->name, stmt,
+		    cell.n, w);
 	if (oid == OID_JSONB && (cell.n < 1 || cell.p[0] != JSONB_VERSION))
-		return err_set(e, ERR_DB_SCHEMA, "column %s of statement %s is jsonb of an unknown version",
-		    col->name, stmt);
+		return err_set(e, ERR_DB_SCHEMA,
+		    "column %s of statement %s is jsonb of an unknown version", col->name, stmt);
 	return 0;
 }
 
@@ -164,44 +171,76 @@ static void
 read_null(const struct db_col *col)
 {
 	switch (col->type) {
-	case DB_TYPE_UUID: *(struct uuid *)col->dest = (struct uuid){ { 0 } }; break;
+	case DB_TYPE_UUID:
+		*(struct uuid *)col->dest = (struct uuid){ { 0 } };
+		break;
 	case DB_TYPE_TEXT:
-	case DB_TYPE_JSON: *(const char **)col->dest = NULL; break;
+	case DB_TYPE_JSON:
+		*(const char **)col->dest = NULL;
+		break;
 	case DB_TYPE_I64:
 	case DB_TYPE_I32:
-	case DB_TYPE_TIME: *(int64_t *)col->dest = 0; break;
-	case DB_TYPE_F64: *(double *)col->dest = 0; break;
-	case DB_TYPE_BOOL: *(bool *)col->dest = false; break;
-	case DB_TYPE_BYTES: *(struct db_bytes *)col->dest = (struct db_bytes){ 0 }; break;
-	case DB_TYPE_UUIDS: case DB_TYPE_TEXTS: case DB_TYPE_I64S: case DB_TYPE_F64S:
-	case DB_TYPE_TIMES: case DB_END:
+	case DB_TYPE_TIME:
+		*(int64_t *)col->dest = 0;
+		break;
+	case DB_TYPE_F64:
+		*(double *)col->dest = 0;
+		break;
+	case DB_TYPE_BOOL:
+		*(bool *)col->dest = false;
+		break;
+	case DB_TYPE_BYTES:
+		*(struct db_bytes *)col->dest = (struct db_bytes){ 0 };
+		break;
+	case DB_TYPE_UUIDS:
+	case DB_TYPE_TEXTS:
+	case DB_TYPE_I64S:
+	case DB_TYPE_F64S:
+	case DB_TYPE_TIMES:
+	case DB_END:
 		base_require_failed("not a column type", __FILE__, __LINE__);
 	}
 }
 
 int
-db_value_read(const struct db_col *col, uint32_t oid, struct db_cell cell, struct arena *mem,
-    struct err *e)
+db_value_read(
+    const struct db_col *col, uint32_t oid, struct db_cell cell, struct arena *mem, struct err *e)
 {
 	if (cell.p == NULL) {
 		read_null(col);
 		return 0;
 	}
 	switch (col->type) {
-	case DB_TYPE_UUID: memcpy(((struct uuid *)col->dest)->b, cell.p, sizeof(struct uuid)); break;
-	case DB_TYPE_TEXT: return read_text(col, cell, mem, e);
+	case DB_TYPE_UUID:
+		memcpy(((struct uuid *)col->dest)->b, cell.p, sizeof(struct uuid));
+		break;
+	case DB_TYPE_TEXT:
+		return read_text(col, cell, mem, e);
 	case DB_TYPE_JSON:
 		if (oid == OID_JSONB)
 			cell = (struct db_cell){ .p = cell.p + 1, .n = cell.n - 1 };
 		return read_text(col, cell, mem, e);
 	case DB_TYPE_I64:
-	case DB_TYPE_I32: *(int64_t *)col->dest = get_integer(oid, cell.p); break;
-	case DB_TYPE_TIME: *(int64_t *)col->dest = get_time(cell.p); break;
-	case DB_TYPE_F64: *(double *)col->dest = get_float(oid, cell.p); break;
-	case DB_TYPE_BOOL: *(bool *)col->dest = cell.p[0] != 0; break;
-	case DB_TYPE_BYTES: return read_bytes(col, cell, mem, e);
-	case DB_TYPE_UUIDS: case DB_TYPE_TEXTS: case DB_TYPE_I64S: case DB_TYPE_F64S:
-	case DB_TYPE_TIMES: case DB_END:
+	case DB_TYPE_I32:
+		*(int64_t *)col->dest = get_integer(oid, cell.p);
+		break;
+	case DB_TYPE_TIME:
+		*(int64_t *)col->dest = get_time(cell.p);
+		break;
+	case DB_TYPE_F64:
+		*(double *)col->dest = get_float(oid, cell.p);
+		break;
+	case DB_TYPE_BOOL:
+		*(bool *)col->dest = cell.p[0] != 0;
+		break;
+	case DB_TYPE_BYTES:
+		return read_bytes(col, cell, mem, e);
+	case DB_TYPE_UUIDS:
+	case DB_TYPE_TEXTS:
+	case DB_TYPE_I64S:
+	case DB_TYPE_F64S:
+	case DB_TYPE_TIMES:
+	case DB_END:
 		base_require_failed("not a column type", __FILE__, __LINE__);
 	}
 	return 0;

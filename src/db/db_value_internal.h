@@ -13,17 +13,33 @@
 
 /* pg_type.oid of the types in use: fixed numbers of the protocol's catalogue (pg_type.dat). */
 enum db_oid {
-	OID_BOOL = 16, OID_BYTEA = 17, OID_NAME = 19, OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23,
-	OID_TEXT = 25, OID_JSON = 114, OID_FLOAT4 = 700, OID_FLOAT8 = 701, OID_BPCHAR = 1042,
-	OID_VARCHAR = 1043, OID_TIMESTAMPTZ = 1184, OID_UUID = 2950, OID_JSONB = 3802,
-	OID_TEXT_ARRAY = 1009, OID_INT8_ARRAY = 1016, OID_FLOAT8_ARRAY = 1022,
-	OID_TIMESTAMPTZ_ARRAY = 1185, OID_UUID_ARRAY = 2951
+	OID_BOOL = 16,
+	OID_BYTEA = 17,
+	OID_NAME = 19,
+	OID_INT8 = 20,
+	OID_INT2 = 21,
+	OID_INT4 = 23,
+	OID_TEXT = 25,
+	OID_JSON = 114,
+	OID_FLOAT4 = 700,
+	OID_FLOAT8 = 701,
+	OID_BPCHAR = 1042,
+	OID_VARCHAR = 1043,
+	OID_TIMESTAMPTZ = 1184,
+	OID_UUID = 2950,
+	OID_JSONB = 3802,
+	OID_TEXT_ARRAY = 1009,
+	OID_INT8_ARRAY = 1016,
+	OID_FLOAT8_ARRAY = 1022,
+	OID_TIMESTAMPTZ_ARRAY = 1185,
+	OID_UUID_ARRAY = 2951
 };
 
 enum {
 	/* Parameters of one statement; the widest table has 18 columns. */
 	DB_PARAMS_MAX = 40,
-	/* Encoded arguments of one statement: 100,000 metric points with names of 64 bytes, times 4. */
+	/* Encoded arguments of one statement: 100,000 metric points with names of 64 bytes,
+	   times 4. */
 	DB_PARAMS_BYTES = 32 << 20,
 };
 
@@ -39,8 +55,8 @@ struct db_params {
 
 /* args must outlive *p.  stmt names the statement in messages.  db_params_done releases, whether
  * this succeeded or not.  ERR_DB_SCHEMA when count or type differ from what the server declared. */
-int db_params_build(struct db_params *p, const struct db_arg *args, const uint32_t *oids, int n_oids,
-    const char *stmt, struct err *e) MUST_CHECK;
+int db_params_build(struct db_params *p, const struct db_arg *args, const uint32_t *oids,
+    int n_oids, const char *stmt, struct err *e) MUST_CHECK;
 void db_params_done(struct db_params *p);
 size_t db_params_size(const struct db_params *p); /* bytes, borrowed ones included */
 

@@ -23,7 +23,8 @@ wait_for(int fd, short events, struct deadline d, struct err *e)
 		if (n < 0 && errno != EINTR)
 			return err_sys(e, errno, "cannot wait for the database");
 		if (n == 0 && deadline_passed(d))
-			return err_set(e, ERR_TIMEOUT, "the database did not answer in time; try again");
+			return err_set(
+			    e, ERR_TIMEOUT, "the database did not answer in time; try again");
 	}
 }
 
@@ -58,8 +59,10 @@ poll_connect(PGconn *pg, struct deadline d, struct err *e)
 
 	while (next != PGRES_POLLING_OK) {
 		if (next == PGRES_POLLING_FAILED)
-			return err_set(e, ERR_UNAVAILABLE, "the database cannot be reached; try again");
-		if (wait_for(PQsocket(pg), next == PGRES_POLLING_READING ? POLLIN : POLLOUT, d, e) < 0)
+			return err_set(
+			    e, ERR_UNAVAILABLE, "the database cannot be reached; try again");
+		if (wait_for(PQsocket(pg), next == PGRES_POLLING_READING ? POLLIN : POLLOUT, d, e) <
+		    0)
 			return -1;
 		next = PQconnectPoll(pg);
 	}
@@ -86,7 +89,8 @@ db_wire_connect(const struct db_login *l, struct deadline d, PGconn **ret, char 
 	}
 	db_wire_why(PQerrorMessage(pg), why);
 	PQfinish(pg);
-	return rc < 0 ? -1 : err_set(e, ERR_UNAVAILABLE, "the database cannot be reached; try again");
+	return rc < 0 ? -1
+		      : err_set(e, ERR_UNAVAILABLE, "the database cannot be reached; try again");
 }
 
 static int
@@ -104,7 +108,8 @@ db_wire_result(PGconn *pg, struct deadline d, PGresult **ret, struct err *e)
 		if (unsent < 0)
 			return lost(e);
 		/* Reading goes on while writing, or both sides could wait on full buffers. */
-		if (wait_for(PQsocket(pg), (short)(unsent > 0 ? POLLIN | POLLOUT : POLLIN), d, e) < 0)
+		if (wait_for(PQsocket(pg), (short)(unsent > 0 ? POLLIN | POLLOUT : POLLIN), d, e) <
+		    0)
 			return -1;
 		if (PQconsumeInput(pg) == 0)
 			return lost(e);

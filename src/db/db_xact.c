@@ -32,7 +32,8 @@ interpret(const struct db_step *step, bool same_server)
 }
 
 static enum answer
-ask(struct db_pool *pool, struct db_conn *c, const struct db_params *p, bool same_server, struct deadline d)
+ask(struct db_pool *pool, struct db_conn *c, const struct db_params *p, bool same_server,
+    struct deadline d)
 {
 	struct db_step step = { .kind = DB_STEP_RUN, .stmt = pool->db->xact_status, .params = p };
 	enum answer answer = IN_PROGRESS; /* also when this connection is lost, too: ask again */

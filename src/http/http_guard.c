@@ -93,10 +93,10 @@ check_segment(const char *segment, size_t n, struct err *e)
 	return 0;
 }
 
+/* segment: room for a whole target, shared with the caller to keep the stack small. */
 static int
-check_path(const char *path, size_t n, struct err *e)
+check_path(const char *path, size_t n, char *segment, struct err *e)
 {
-	char segment[HTTP_TARGET_MAX + 1];
 	const char *end = path + n;
 
 	while (path < end) {
@@ -143,7 +143,7 @@ check_target(const struct http_head *head, struct err *e)
 	if (check_target_bytes(target, e) < 0)
 		return -1;
 	query = strchrnul(target, '?');
-	if (check_path(target, (size_t)(query - target), e) < 0)
+	if (check_path(target, (size_t)(query - target), decoded, e) < 0)
 		return -1;
 	if (http_decode(query, strlen(query), true, decoded) < 0)
 		return err_set(

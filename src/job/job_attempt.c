@@ -20,7 +20,8 @@ job_attempt_record(struct db_sys_tx *tx, const struct job_attempt *a, struct err
 	if (written < 0)
 		return -1;
 	if (written == 0)
-		return err_set(e, ERR_CONFLICT, "The lease of this attempt has moved on, so its record is "
+		return err_set(e, ERR_CONFLICT,
+		    "The lease of this attempt has moved on, so its record is "
 		    "refused; the attempt that holds the lease counts.");
 	return 0;
 }

@@ -45,7 +45,8 @@ job_path_valid(const char *path, const char **ret_why)
 		if (p < end && *p != '/')
 			continue;
 		if (!component_valid(start, (size_t)(p - start))) {
-			*ret_why = "must be relative, its parts not empty, \".\", \"..\" or over 255 bytes";
+			*ret_why = "must be relative, its parts not empty, \".\", \"..\" or over "
+				   "255 bytes";
 			return false;
 		}
 		start = p + 1;
@@ -114,7 +115,8 @@ check_path(struct json_decoder *d, const struct job_inputs *all, const char *pat
 		const char *other = all->items[i].path;
 
 		if (other != NULL && (path_contains(other, path) || path_contains(path, other))) {
-			json_fault(d, "path", "is %s /inputs/%zu; each file needs a place of its own",
+			json_fault(d, "path",
+			    "is %s /inputs/%zu; each file needs a place of its own",
 			    strcmp(path, other) == 0 ? "the same as" : "in the way of", i);
 			return;
 		}

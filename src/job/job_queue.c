@@ -16,7 +16,7 @@ enum {
 	CLAIM_MANIFEST_BYTES = 8 << 20,
 };
 
-/* --- reading the hot table ------------------------------------------------------------------------ */
+/* --- reading the hot table ------------------------------------------------------------------ */
 
 struct queue_walk {
 	struct job_queued row;
@@ -30,7 +30,8 @@ queue_row(void *ctx, struct err *e)
 	struct queue_walk *w = ctx;
 
 	if (!job_state_parse(w->state, &w->row.state))
-		return err_set(e, ERR_DB_SCHEMA, "The queue holds a state that this version does not know; "
+		return err_set(e, ERR_DB_SCHEMA,
+		    "The queue holds a state that this version does not know; "
 		    "run the version that wrote it.");
 	return job_rows_push(&w->rows, &w->row, e);
 }
@@ -102,7 +103,7 @@ job_queue_expired(struct db *db, int64_t grace_ms, int64_t max, struct arena *me
 	return queue_list(db, "job_queue_expired", args, mem, ret, ret_n, e);
 }
 
-/* --- moving ------------------------------------------------------------------------------------------ */
+/* --- moving --------------------------------------------------------------------------------- */
 
 /* What a claim adds to its moves. */
 struct lease {
@@ -172,7 +173,8 @@ moved_row(void *ctx, struct err *e)
 	struct moved_row *r = ctx;
 
 	if (r->n < 1 || r->n > (int64_t)r->batch->n)
-		return err_set(e, ERR_DB_SCHEMA, "A state change came back for a job that was not asked for.");
+		return err_set(
+		    e, ERR_DB_SCHEMA, "A state change came back for a job that was not asked for.");
 	r->moves[r->n - 1].ok = true;
 	r->moves[r->n - 1].epoch = r->epoch;
 	return 0;
@@ -182,15 +184,16 @@ static int
 apply_batch(struct db_sys_tx *tx, const struct move_batch *b, const struct lease *lease,
     struct job_move *moves, struct arena *mem, struct err *e)
 {
-	const struct db_arg args[] = {
-		DB_ARG_UUIDS(b->tenants, b->n), DB_ARG_UUIDS(b->ids, b->n), DB_ARG_I64S(b->epochs, b->n),
-		DB_ARG_TEXTS(b->from, b->n), DB_ARG_TEXTS(b->to, b->n), DB_ARG_TEXTS(b->on, b->n),
-		DB_ARG_TEXTS(b->detail, b->n), DB_ARG_I64S(b->delays, b->n),
-		DB_ARG_I64S(b->refunds, b->n), DB_ARG_I64S(b->ends, b->n),
-		{ .type = DB_TYPE_UUID, .null = lease == NULL, .v.uuid = lease ? lease->owner : b->ids[0] },
+	const struct db_arg args[] = { DB_ARG_UUIDS(b->tenants, b->n), DB_ARG_UUIDS(b->ids, b->n),
+		DB_ARG_I64S(b->epochs, b->n), DB_ARG_TEXTS(b->from, b->n),
+		DB_ARG_TEXTS(b->to, b->n), DB_ARG_TEXTS(b->on, b->n), DB_ARG_TEXTS(b->detail, b->n),
+		DB_ARG_I64S(b->delays, b->n), DB_ARG_I64S(b->refunds, b->n),
+		DB_ARG_I64S(b->ends, b->n),
+		{ .type = DB_TYPE_UUID,
+		    .null = lease == NULL,
+		    .v.uuid = lease ? lease->owner : b->ids[0] },
 		{ .type = DB_TYPE_I64, .null = lease == NULL, .v.i64 = lease ? lease->ms : 0 },
-		DB_ARGS_END
-	};
+		DB_ARGS_END };
 	struct moved_row row = { .batch = b, .moves = moves };
 	const struct db_col cols[] = { DB_I64("n", &row.n), DB_I64("epoch", &row.epoch),
 		DB_I64("attempt", &row.attempt), DB_COLS_END };
@@ -220,7 +223,7 @@ job_move(struct db_sys_tx *tx, struct job_move *moves, size_t n, struct err *e)
 	return 0;
 }
 
-/* --- claiming ----------------------------------------------------------------------------------------- */
+/* --- claiming ------------------------------------------------------------------------------- */
 
 struct lock_walk {
 	struct job_claim row; /* as read, before the claim's own increments */
@@ -235,7 +238,8 @@ lock_row(void *ctx, struct err *e)
 	struct lock_walk *w = ctx;
 
 	if (w->n < 1 || w->n > (int64_t)w->n_found)
-		return err_set(e, ERR_DB_SCHEMA, "A claim came back for a job that was not asked for.");
+		return err_set(
+		    e, ERR_DB_SCHEMA, "A claim came back for a job that was not asked for.");
 	w->row.tenant = w->found[w->n - 1].tenant;
 	w->row.id = w->found[w->n - 1].id;
 	w->found[w->n - 1] = w->row;
@@ -259,7 +263,9 @@ lock_free(struct db_sys_tx *tx, const struct job_claim *claims, size_t n, struct
 	for (size_t i = 0; i < n; i++) {
 		tenants[i] = claims[i].tenant.uuid;
 		ids[i] = claims[i].id;
-		found[i] = (struct job_claim){ .tenant = claims[i].tenant, .id = claims[i].id, .epoch = -1 };
+		found[i] = (struct job_claim){
+			.tenant = claims[i].tenant, .id = claims[i].id, .epoch = -1
+		};
 	}
 	return db_sys_each(tx, "job_queue_lock", args, cols, mem, lock_row, &w, e) < 0 ? -1 : 0;
 }

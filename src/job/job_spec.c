@@ -71,7 +71,7 @@ fault(struct decoding *c, enum err_code code, const char *pointer, const char *f
 	c->code = c->code == ERR_NONE || c->code == code ? code : ERR_INVALID;
 }
 
-/* --- shape ---------------------------------------------------------------------------------------- */
+/* --- shape ---------------------------------------------------------------------------------- */
 
 static int
 argument_each(struct json_decoder *d, const struct json_value *v, size_t index, const char *name,
@@ -111,7 +111,8 @@ parameter_each(struct json_decoder *d, const struct json_value *v, size_t index,
 static bool
 label_name_valid(const char *name)
 {
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+	static const char letters[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 	size_t n = strspn(name, letters);
 
 	if (n == 0)
@@ -148,8 +149,10 @@ label_each(struct json_decoder *d, const struct json_value *v, size_t index, con
 
 	(void)index; /* labels have no order */
 	if (!label_name_valid(name))
-		json_fault(d, "", "a label's name is 1 to %d letters, digits, '.', '_' and '-', and "
-		    "starts with a letter or digit", CAP_NAME_BYTES);
+		json_fault(d, "",
+		    "a label's name is 1 to %d letters, digits, '.', '_' and '-', and "
+		    "starts with a letter or digit",
+		    CAP_NAME_BYTES);
 	else if (!json_get_text(v, &text))
 		json_fault(d, "", "must be a string, not %s", json_type_name(json_type(v)));
 	else if (strlen(text) > LABEL_VALUE_BYTES || !text_printable(text))
@@ -200,7 +203,7 @@ decode_shape(const struct json *j, struct arena *mem, struct manifest *m, struct
 	return json_decode(j, fields, mem, e);
 }
 
-/* --- limits ---------------------------------------------------------------------------------------- */
+/* --- limits --------------------------------------------------------------------------------- */
 
 static int64_t
 least(int64_t a, int64_t b)
@@ -238,13 +241,14 @@ check_cpus(struct decoding *c)
 
 /* What was asked for, else the first default that is set; a default never asks too much. */
 static int64_t
-check_bytes(struct decoding *c, const char *pointer, int64_t asked, int64_t environments, int64_t servers)
+check_bytes(
+    struct decoding *c, const char *pointer, int64_t asked, int64_t environments, int64_t servers)
 {
 	int64_t most = c->limits->memory_max_bytes;
 
 	if (asked > most)
-		fault(c, ERR_IMPOSSIBLE, pointer, "no node has as much; the largest has %lld bytes of memory",
-		    (long long)most);
+		fault(c, ERR_IMPOSSIBLE, pointer,
+		    "no node has as much; the largest has %lld bytes of memory", (long long)most);
 	if (asked > 0)
 		return asked;
 	return least(environments > 0 ? environments : servers, most);
@@ -262,8 +266,8 @@ check_times(struct decoding *c)
 	if (c->m->wall_s > 0) {
 		wall_ms = c->m->wall_s * 1000;
 		if (wall_ms > most)
-			fault(c, ERR_INVALID, "/limits/wall_s", "must be at most %lld on this server",
-			    (long long)(most / 1000));
+			fault(c, ERR_INVALID, "/limits/wall_s",
+			    "must be at most %lld on this server", (long long)(most / 1000));
 	}
 	c->spec->wall_ms = wall_ms;
 	c->spec->no_output_ms = c->m->no_output_s * 1000;
@@ -274,13 +278,14 @@ check_limits(struct decoding *c)
 {
 	const struct manifest *m = c->m;
 	struct job_spec *spec = c->spec;
-	int64_t default_memory = spec->environment == NULL ? 0 : spec->environment->default_memory_bytes;
+	int64_t default_memory =
+	    spec->environment == NULL ? 0 : spec->environment->default_memory_bytes;
 
 	if (m->name != NULL && !text_printable(m->name))
 		fault(c, ERR_INVALID, "/name", "must not hold control characters");
 	check_cpus(c);
-	spec->memory_bytes = check_bytes(c, "/resources/memory_bytes", m->memory_bytes, default_memory,
-	    c->limits->memory_default_bytes);
+	spec->memory_bytes = check_bytes(c, "/resources/memory_bytes", m->memory_bytes,
+	    default_memory, c->limits->memory_default_bytes);
 	/* Scratch space is memory, so a node that has too little memory has too little of it. */
 	spec->disk_bytes = check_bytes(c, "/resources/disk_bytes", m->disk_bytes, 0,
 	    c->limits->disk_default_bytes);
@@ -297,7 +302,7 @@ check_limits(struct decoding *c)
 	spec->has_seed = m->has_seed;
 }
 
-/* --- environment and command --------------------------------------------------------------------- */
+/* --- environment and command ---------------------------------------------------------------- */
 
 static void
 find_environment(struct decoding *c, const struct environments *envs)
@@ -347,7 +352,8 @@ use_command(struct decoding *c, struct err *e)
 
 	if (m->has_parameters)
 		fault(c, ERR_INVALID, "/command",
-		    "replaces the environment's own command, so \"parameters\" cannot be given with it");
+		    "replaces the environment's own command, so \"parameters\" cannot be given "
+		    "with it");
 	if (m->n_argv == 0)
 		return 0; /* not an array, or an empty one: a fault already */
 	m->argv[0] = program_path(c, m->argv[0]);
@@ -370,8 +376,8 @@ use_template(struct decoding *c, struct err *e)
 	for (size_t i = 0; i < c->m->inputs.n; i++)
 		if (c->m->inputs.items[i].path != NULL)
 			paths[n++] = c->m->inputs.items[i].path;
-	if (environment_command(c->spec->environment, c->m->parameters, c->m->n_parameters, paths, n,
-		c->mem, &c->spec->argv, &c->spec->n_argv, &own) == 0)
+	if (environment_command(c->spec->environment, c->m->parameters, c->m->n_parameters, paths,
+		n, c->mem, &c->spec->argv, &c->spec->n_argv, &own) == 0)
 		return 0;
 	if (own.n_fields == 0) {
 		*e = own;

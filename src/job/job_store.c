@@ -25,7 +25,8 @@ static int
 parse_state(const char *text, enum job_state *ret, struct err *e)
 {
 	if (!job_state_parse(text, ret))
-		return err_set(e, ERR_DB_SCHEMA, "The database holds a job state that this version does "
+		return err_set(e, ERR_DB_SCHEMA,
+		    "The database holds a job state that this version does "
 		    "not know; run the version that wrote it.");
 	return 0;
 }
@@ -42,22 +43,21 @@ static void
 job_columns(struct job_row *r, bool with_manifest, struct db_col cols[static JOB_COLS])
 {
 	struct job *j = &r->job;
-	const struct db_col all[] = {
-		DB_UUID("job_id", &j->id), DB_TEXT("state", &r->state),
+	const struct db_col all[] = { DB_UUID("job_id", &j->id), DB_TEXT("state", &r->state),
 		DB_TEXT("environment", &j->environment), DB_TEXT_NULL("name", &j->name),
 		DB_JSON("labels", &j->labels), DB_JSON_NULL("cause", &j->cause),
 		DB_I64("priority", &j->priority), DB_I64("attempt", &j->attempt),
 		DB_I64("epoch", &j->epoch), DB_I64("cpu_milli", &j->cpu_milli),
-		DB_I64("memory_bytes", &j->memory_bytes), DB_TIME("created_at", &j->created_wall_us),
+		DB_I64("memory_bytes", &j->memory_bytes),
+		DB_TIME("created_at", &j->created_wall_us),
 		DB_TIME_NULL("claimed_at", &j->claimed_wall_us),
 		DB_TIME_NULL("started_at", &j->started_wall_us),
 		DB_TIME_NULL("ended_at", &j->ended_wall_us),
 		DB_TIME_NULL("cancel_requested_at", &j->cancel_requested_wall_us),
 		DB_I64_NULL("wall_ns", &j->wall_ns), DB_I64_NULL("cpu_ns", &j->cpu_ns),
 		DB_I64_NULL("memory_peak_bytes", &j->memory_peak_bytes),
-		DB_BOOL("log_truncated", &j->log_truncated),
-		DB_JSON("manifest", &j->manifest), DB_COLS_END
-	};
+		DB_BOOL("log_truncated", &j->log_truncated), DB_JSON("manifest", &j->manifest),
+		DB_COLS_END };
 	size_t n = ARRAY_LEN(all) - 2;
 
 	_Static_assert(ARRAY_LEN(all) <= JOB_COLS, "room for every column");
@@ -132,7 +132,7 @@ job_list(struct db *db, struct tenant_id tenant, const struct job_filter *f, str
 	return 0;
 }
 
-/* --- history ---------------------------------------------------------------------------------------- */
+/* --- history -------------------------------------------------------------------------------- */
 
 struct history_walk {
 	struct job_move_record row;
@@ -158,11 +158,10 @@ job_history(struct db *db, struct tenant_id tenant, struct uuid id, struct arena
 	const struct db_arg args[] = { DB_ARG_UUID(tenant.uuid), DB_ARG_UUID(id),
 		DB_ARG_I64(HISTORY_MAX), DB_ARGS_END };
 	struct history_walk w = { .rows = { .mem = mem, .size = sizeof(struct job_move_record) } };
-	const struct db_col cols[] = {
-		DB_I64_NULL("number", &w.row.number), DB_TIME_NULL("at", &w.row.at_wall_us),
-		DB_TEXT_NULL("from_state", &w.row.from), DB_TEXT_NULL("to_state", &w.row.to),
-		DB_TEXT_NULL("event", &w.row.event), DB_JSON_NULL("detail", &w.row.detail), DB_COLS_END
-	};
+	const struct db_col cols[] = { DB_I64_NULL("number", &w.row.number),
+		DB_TIME_NULL("at", &w.row.at_wall_us), DB_TEXT_NULL("from_state", &w.row.from),
+		DB_TEXT_NULL("to_state", &w.row.to), DB_TEXT_NULL("event", &w.row.event),
+		DB_JSON_NULL("detail", &w.row.detail), DB_COLS_END };
 
 	if (db_read_each(db, tenant, "job_history", args, cols, mem, history_row, &w, e) < 0)
 		return -1;
@@ -173,7 +172,7 @@ job_history(struct db *db, struct tenant_id tenant, struct uuid id, struct arena
 	return 0;
 }
 
-/* --- cancel ------------------------------------------------------------------------------------------ */
+/* --- cancel --------------------------------------------------------------------------------- */
 
 /* No live row without a wish was found: there is a wish already (0), or it is too late, or there is
  * no such job. */
@@ -190,8 +189,8 @@ explain_no_wish(struct db_tx *tx, const struct db_arg *args, struct uuid id, str
 	if (found == 0)
 		return not_found(id, e);
 	if (end_state != NULL)
-		return err_set(e, ERR_CONFLICT, "The job is over already (%s), so there is nothing to cancel.",
-		    end_state);
+		return err_set(e, ERR_CONFLICT,
+		    "The job is over already (%s), so there is nothing to cancel.", end_state);
 	return 0;
 }
 
@@ -199,7 +198,8 @@ int
 job_cancel(struct db *db, const struct principal *who, struct uuid id, const char *request_id,
     struct arena *mem, struct err *e)
 {
-	const struct db_arg args[] = { DB_ARG_UUID(who->tenant.uuid), DB_ARG_UUID(id), DB_ARGS_END };
+	const struct db_arg args[] = { DB_ARG_UUID(who->tenant.uuid), DB_ARG_UUID(id),
+		DB_ARGS_END };
 	char resource[ID_STR_SIZE];
 	struct audit_entry audit;
 	AUTO(db_tx) tx = NULL;

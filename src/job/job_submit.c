@@ -25,7 +25,8 @@ static void
 add_write(struct submission *u, const char *stmt, const struct db_arg *args, bool must_affect)
 {
 	REQUIRE(u->n < DB_GROUP_STATEMENTS);
-	u->writes[u->n++] = (struct db_write){ .stmt = stmt, .args = args, .must_affect = must_affect };
+	u->writes[u->n++] =
+	    (struct db_write){ .stmt = stmt, .args = args, .must_affect = must_affect };
 }
 
 static void
@@ -51,10 +52,12 @@ write_unit(struct db *db, const struct principal *who, const struct job_submissi
 	const struct db_arg body[] = { DB_ARG_UUID(tenant), DB_ARG_UUID(id), DB_ARG_JSON(manifest),
 		DB_ARGS_END };
 	const struct db_arg queue[] = { DB_ARG_UUID(tenant), DB_ARG_UUID(id),
-		DB_ARG_I32(spec->priority), DB_ARG_I64(spec->cpu_milli), DB_ARG_I64(spec->memory_bytes),
-		DB_ARG_I32(spec->max_attempts), DB_ARG_I64(s->queued_max), DB_ARGS_END };
+		DB_ARG_I32(spec->priority), DB_ARG_I64(spec->cpu_milli),
+		DB_ARG_I64(spec->memory_bytes), DB_ARG_I32(spec->max_attempts),
+		DB_ARG_I64(s->queued_max), DB_ARGS_END };
 	const struct db_arg key[] = { DB_ARG_UUID(tenant), DB_ARG_TEXT(s->idempotency_key),
-		DB_ARG_BYTES(s->fingerprint, sizeof(s->fingerprint)), DB_ARG_UUID(id), DB_ARGS_END };
+		DB_ARG_BYTES(s->fingerprint, sizeof(s->fingerprint)), DB_ARG_UUID(id),
+		DB_ARGS_END };
 	struct submission u = { .n = 0 };
 
 	/* The key first: a repeated one then fails before anything else was written. */
@@ -83,10 +86,12 @@ replay(struct db *db, struct tenant_id tenant, const struct job_submission *s, s
 	if (found < 0)
 		return -1;
 	if (found == 0) /* aged out between the two statements */
-		return err_set(e, ERR_DB_RETRY, "The idempotency key has just expired; send the request again.");
+		return err_set(e, ERR_DB_RETRY,
+		    "The idempotency key has just expired; send the request again.");
 	if (fingerprint.n != sizeof(s->fingerprint) ||
 	    memcmp(fingerprint.p, s->fingerprint, sizeof(s->fingerprint)) != 0)
-		return err_set(e, ERR_IDEMPOTENCY_REUSED, "This Idempotency-Key was used for another "
+		return err_set(e, ERR_IDEMPOTENCY_REUSED,
+		    "This Idempotency-Key was used for another "
 		    "request; send a new key, or the very same request.");
 	*ret_id = id;
 	return 0;
@@ -102,9 +107,10 @@ quota_refusal(struct db *db, struct tenant_id tenant, int64_t queued_max, struct
 
 	if (db_read_one(db, tenant, "job_queue_count", args, cols, mem, e) < 0)
 		return -1;
-	return err_set(e, ERR_QUOTA, "%lld of at most %lld jobs are waiting; wait until some have started, "
-	    "cancel some, or ask the operator for a greater limit.", (long long)waiting,
-	    (long long)queued_max);
+	return err_set(e, ERR_QUOTA,
+	    "%lld of at most %lld jobs are waiting; wait until some have started, "
+	    "cancel some, or ask the operator for a greater limit.",
+	    (long long)waiting, (long long)queued_max);
 }
 
 int

@@ -12,19 +12,21 @@
 
 /*
  * Files of a finished run.  They lie in a directory that a hostile job filled, so each component is
- * opened by itself, never through a link, and only regular files are read, in pieces.  What is wrong
- * with a file is a reason beside the result that is missing, not an error: errors are the server's.
+ * opened by itself, never through a link, and only regular files are read, in pieces.  What is
+ * wrong with a file is a reason beside the result that is missing, not an error: errors are the
+ * server's.
  */
 
 enum { PIECE_BYTES = 1 << 16, EXCERPT_BYTES = 160 };
 
-/* --- files ----------------------------------------------------------------------------------------- */
+/* --- files ---------------------------------------------------------------------------------- */
 
 /* -1 without saying why: for the reader, all of them are "not there". */
 static int
 open_regular(int dirfd, const char *name)
 {
-	AUTO_FD int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	AUTO_FD int fd =
+	    openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
@@ -48,7 +50,8 @@ open_below(int dirfd, const char *path)
 		part[n] = '\0';
 		if (strcmp(part, "..") == 0)
 			return -1;
-		next = openat(dir < 0 ? dirfd : dir, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		next = openat(
+		    dir < 0 ? dirfd : dir, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (next < 0)
 			return -1;
 		fd_close(&dir);
@@ -85,7 +88,7 @@ read_pieces(int fd, piece_fn *fn, void *ctx, bool *truncated, struct err *e)
 	}
 }
 
-/* --- rules ------------------------------------------------------------------------------------------- */
+/* --- rules ---------------------------------------------------------------------------------- */
 
 static int
 feed_piece(void *ctx, const char *p, size_t n, struct err *e)
@@ -148,7 +151,8 @@ scan_json_file(const struct environment_rule *rule, int fd, struct result_sink *
 	if (read_pieces(fd, append_piece, &text, &sink->set.truncated, e) < 0)
 		return -1;
 	if (text.failed)
-		return result_missing(rule, sink, "the file is over 4 MiB; write fewer or shorter results", e);
+		return result_missing(
+		    rule, sink, "the file is over 4 MiB; write fewer or shorter results", e);
 	return result_scan_json(rule, sink, text.n == 0 ? "" : text.p, text.n, e);
 }
 
@@ -174,14 +178,16 @@ apply_rule(const struct environment_rule *rule, const char *path, int out_dirfd,
 
 	/* A job with a command of its own has no parameters. */
 	if (path == NULL)
-		return result_missing(rule, sink, "its file is named by a parameter that was not given", e);
+		return result_missing(
+		    rule, sink, "its file is named by a parameter that was not given", e);
 	fd = open_below(out_dirfd, path);
 	sink->where = strcmp(path, "log") == 0 ? "the log" :
 	    arena_strdup(sink->mem, parse_echo(path + strlen("files/"), echo));
 	if (sink->where == NULL)
 		return arena_err(e);
 	if (fd < 0) {
-		const char *reason = arena_printf(sink->mem, "the job left no file %s", sink->where);
+		const char *reason =
+		    arena_printf(sink->mem, "the job left no file %s", sink->where);
 
 		return reason == NULL ? arena_err(e) : result_missing(rule, sink, reason, e);
 	}
@@ -233,7 +239,7 @@ result_extract_text(const struct environment_rule *rule, const char *text, size_
 	return 0;
 }
 
-/* --- success ------------------------------------------------------------------------------------------- */
+/* --- success -------------------------------------------------------------------------------- */
 
 /* Looks for texts across pieces: the tail of a piece that may be the start of a text is kept. */
 struct text_search {
@@ -252,7 +258,8 @@ take_excerpt(struct text_search *s, const char *window, size_t n, const char *at
 	const char *start = at, *end = window + n;
 	size_t used = 0;
 
-	while (start > window && start[-1] != '\n' && start[-1] != '\r' && at - start < EXCERPT_BYTES / 2)
+	while (start > window && start[-1] != '\n' && start[-1] != '\r' &&
+	       at - start < EXCERPT_BYTES / 2)
 		start--;
 	while (start < end && *start != '\n' && *start != '\r') {
 		size_t len = parse_utf8_printable(start, (size_t)(end - start));
@@ -323,7 +330,8 @@ result_check_success(const struct environment *env, int out_dirfd, struct arena 
 		*ret_why = NULL;
 		return 0;
 	}
-	why = arena_printf(mem, "the log says \"%s\", which counts as a failure in %s", s.excerpt, env->name);
+	why = arena_printf(
+	    mem, "the log says \"%s\", which counts as a failure in %s", s.excerpt, env->name);
 	if (why == NULL)
 		return arena_err(e);
 	*ret_why = why;

@@ -62,8 +62,9 @@ json_result(void *ctx, const char *name, const struct json_value *v)
 		found.unit = text;
 	if (value == NULL || !read_value(value, &found.value)) {
 		found.missing = true;
-		found.reason = value != NULL && json_type(value) == JSON_NULL ? "the job gave null" :
-		    "not a number, nor an object with \"value\" and \"unit\"";
+		found.reason = value != NULL && json_type(value) == JSON_NULL
+				   ? "the job gave null"
+				   : "not a number, nor an object with \"value\" and \"unit\"";
 	}
 	return store_value(w, &found);
 }

@@ -6,20 +6,20 @@
 #include <strings.h>
 
 /*
- * The rules that read line by line.  A measurement is a line of assignments and nothing else.  A table
- * is opened by its header and goes on while lines are rows of as many numbers; simulators throw in
- * warnings, so up to two strangers in a row do not close it.  A block is opened by its title, may have
- * headings before its first row, and ends at the first line that is no row.
+ * The rules that read line by line.  A measurement is a line of assignments and nothing else.  A
+ * table is opened by its header and goes on while lines are rows of as many numbers; simulators
+ * throw in warnings, so up to two strangers in a row do not close it.  A block is opened by its
+ * title, may have headings before its first row, and ends at the first line that is no row.
  *
  * Names: a measurement and a column of a table are called what the text calls them; of a table's
- * column a result is the last row.  A column of a block is <rule>.<column>.max, the number of greatest
- * magnitude with its sign, over all blocks for a result and per block for a metric.  A NaN is greater
- * than everything: it says that the simulation left the rails.
+ * column a result is the last row.  A column of a block is <rule>.<column>.max, the number of
+ * greatest magnitude with its sign, over all blocks for a result and per block for a metric.  A NaN
+ * is greater than everything: it says that the simulation left the rails.
  */
 
 enum { TABLE_STRANGERS = 2, BLOCK_HEADINGS = 8, BLOCK_IDS = 3 };
 
-/* --- one found number -------------------------------------------------------------------------- */
+/* --- one found number ----------------------------------------------------------------------- */
 
 /* A result, or the next point of the series when the rule makes metrics. */
 static int
@@ -50,7 +50,7 @@ emit_missing(struct result_scanner *s, const char *name, const char *reason, str
 	return result_sink_value(s->sink, &v, e);
 }
 
-/* --- measurements --------------------------------------------------------------------------------- */
+/* --- measurements --------------------------------------------------------------------------- */
 
 static const char *
 skip_blanks(const char *p, const char *end)
@@ -100,7 +100,8 @@ failed_measurement(struct result_scanner *s, const char *line, size_t n, struct 
 
 	if (count < 4 || count > RESULT_WORDS || !word_is(&words[count - 1], "failed!"))
 		return 0;
-	if (!word_is(&words[0], ".meas") && !word_is(&words[0], "meas") && !word_is(&words[0], ".measure"))
+	if (!word_is(&words[0], ".meas") && !word_is(&words[0], "meas") &&
+	    !word_is(&words[0], ".measure"))
 		return 0;
 	return emit_missing(s, result_name("", words[2].p, words[2].n, name),
 	    "the simulator could not measure it", e);
@@ -117,7 +118,8 @@ measure_line(struct result_scanner *s, const char *line, size_t n, struct err *e
 	p = read_assignment(line, end, &word, &text);
 	if (p == NULL)
 		return failed_measurement(s, line, n, e);
-	if (!(word.p[0] == '_' || word.p[0] == '@' || ((word.p[0] | 0x20) >= 'a' && (word.p[0] | 0x20) <= 'z')))
+	if (!(word.p[0] == '_' || word.p[0] == '@' ||
+		((word.p[0] | 0x20) >= 'a' && (word.p[0] | 0x20) <= 'z')))
 		return 0;
 	if (p == end && word_is(&text, "failed"))
 		return emit_missing(s, result_name("", word.p, word.n, name),
@@ -133,7 +135,7 @@ measure_line(struct result_scanner *s, const char *line, size_t n, struct err *e
 	return emit(s, result_name("", word.p, word.n, name), value, e);
 }
 
-/* --- tables ----------------------------------------------------------------------------------------- */
+/* --- tables --------------------------------------------------------------------------------- */
 
 /* All words as numbers from the first-th; false when one is none. */
 static bool
@@ -223,7 +225,8 @@ table_line(struct result_scanner *s, const char *line, size_t n, struct err *e)
 
 	if (count == 0)
 		return 0;
-	if (words[0].n == strlen(s->rule->start) && memcmp(words[0].p, s->rule->start, words[0].n) == 0) {
+	if (words[0].n == strlen(s->rule->start) &&
+	    memcmp(words[0].p, s->rule->start, words[0].n) == 0) {
 		if (count <= RESULT_WORDS)
 			return table_open(s, words, count, e);
 		s->sink->set.truncated = true;
@@ -236,7 +239,7 @@ table_line(struct result_scanner *s, const char *line, size_t n, struct err *e)
 	return ++s->strangers > TABLE_STRANGERS ? table_close(s, e) : 0;
 }
 
-/* --- blocks ------------------------------------------------------------------------------------------ */
+/* --- blocks --------------------------------------------------------------------------------- */
 
 static const char *
 block_name(const struct result_scanner *s, size_t column, char out[static RESULT_NAME_BYTES + 1])
@@ -339,7 +342,7 @@ block_line(struct result_scanner *s, const char *line, size_t n, struct err *e)
 	return block_close(s, e);
 }
 
-/* --- all ----------------------------------------------------------------------------------------------- */
+/* --- all ------------------------------------------------------------------------------------ */
 
 struct result_scanner *
 result_scanner_new(const struct environment_rule *rule, struct result_sink *sink)
@@ -358,7 +361,8 @@ result_scanner_new(const struct environment_rule *rule, struct result_sink *sink
 int
 result_scanner_line(void *ctx, const char *line, size_t n, struct err *e)
 {
-	static int (*const by_kind[])(struct result_scanner *, const char *, size_t, struct err *) = {
+	static int (*const by_kind[])(
+	    struct result_scanner *, const char *, size_t, struct err *) = {
 		[ENVIRONMENT_RULE_MEASURE] = measure_line,
 		[ENVIRONMENT_RULE_TABLE] = table_line,
 		[ENVIRONMENT_RULE_BLOCK] = block_line,
@@ -388,8 +392,8 @@ result_scanner_end(struct result_scanner *s, struct err *e)
 		return -1;
 	if (s->rule->kind == ENVIRONMENT_RULE_BLOCK && block_close(s, e) < 0)
 		return -1;
-	if (s->rule->kind == ENVIRONMENT_RULE_BLOCK && s->rule->target == ENVIRONMENT_TARGET_RESULT &&
-	    block_results(s, e) < 0)
+	if (s->rule->kind == ENVIRONMENT_RULE_BLOCK &&
+	    s->rule->target == ENVIRONMENT_TARGET_RESULT && block_results(s, e) < 0)
 		return -1;
 	return s->found > 0 ? 0 : result_missing(s->rule, s->sink, NULL, e);
 }
@@ -404,11 +408,12 @@ expectation(const struct environment_rule *rule, const struct result_sink *sink)
 		[ENVIRONMENT_RULE_BLOCK] = "block of numbers under",
 		[ENVIRONMENT_RULE_JSON] = "members",
 	};
-	bool by_start = rule->kind == ENVIRONMENT_RULE_TABLE || rule->kind == ENVIRONMENT_RULE_BLOCK;
+	bool by_start =
+	    rule->kind == ENVIRONMENT_RULE_TABLE || rule->kind == ENVIRONMENT_RULE_BLOCK;
 
 	if (by_start)
-		return arena_printf(sink->mem, "%s has no %s \"%s\"", sink->where, expected[rule->kind],
-		    rule->start);
+		return arena_printf(sink->mem, "%s has no %s \"%s\"", sink->where,
+		    expected[rule->kind], rule->start);
 	return arena_printf(sink->mem, "%s has no %s", sink->where, expected[rule->kind]);
 }
 
@@ -426,7 +431,8 @@ result_missing(const struct environment_rule *rule, struct result_sink *sink, co
 	if (reason == NULL)
 		return arena_err(e);
 	if (rule->kind != ENVIRONMENT_RULE_BLOCK)
-		return emit_missing(&s, result_name("", rule->name, strlen(rule->name), name), reason, e);
+		return emit_missing(
+		    &s, result_name("", rule->name, strlen(rule->name), name), reason, e);
 	for (size_t i = 0; i < rule->n_columns; i++)
 		if (emit_missing(&s, block_name(&s, i, name), reason, e) < 0)
 			return -1;

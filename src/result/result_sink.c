@@ -21,7 +21,8 @@ result_sink_new(struct arena *mem)
 	return s->set.values == NULL ? NULL : s;
 }
 
-/* Copies characters that can be printed, others as '_', while they fit in room bytes; the length. */
+/* Copies characters that can be printed, others as '_', while they fit in room bytes; the length.
+ */
 static size_t
 copy_printable(const char *p, size_t n, char *out, size_t room)
 {
@@ -47,7 +48,8 @@ copy_printable(const char *p, size_t n, char *out, size_t room)
 const char *
 result_name(const char *prefix, const char *p, size_t n, char out[static RESULT_NAME_BYTES + 1])
 {
-	size_t used = copy_printable(prefix, strnlen(prefix, RESULT_NAME_BYTES), out, RESULT_NAME_BYTES / 2);
+	size_t used =
+	    copy_printable(prefix, strnlen(prefix, RESULT_NAME_BYTES), out, RESULT_NAME_BYTES / 2);
 
 	if (used > 0)
 		out[used++] = '.';

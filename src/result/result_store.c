@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-/* Writing what was found, a statement for all values and one for each thousand points, and reading it
- * back. */
+/* Writing what was found, a statement for all values and one for each thousand points, and reading
+ * it back. */
 
 /* Points in one statement: a fraction of a second, so that no call comes near its deadline. */
 enum { POINTS_PER_STATEMENT = 10000 };
@@ -12,7 +12,7 @@ enum { POINTS_PER_STATEMENT = 10000 };
 extern const unsigned char sql_result[];
 const struct db_sql result_sql = { .module = "result", .text = (const char *)sql_result };
 
-/* --- writing ------------------------------------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------------------------- */
 
 static int
 store_values(struct db_sys_tx *tx, struct tenant_id tenant, struct uuid job,
@@ -55,8 +55,8 @@ store_batch(struct db_sys_tx *tx, struct tenant_id tenant, struct uuid job,
     const struct point_batch *b, struct err *e)
 {
 	const struct db_arg args[] = { DB_ARG_UUID(tenant.uuid), DB_ARG_UUID(job),
-		DB_ARG_TEXTS(b->names, b->n), DB_ARG_F64S(b->steps, b->n), DB_ARG_F64S(b->values, b->n),
-		DB_ARG_I64S(b->numbers, b->n), DB_ARGS_END };
+		DB_ARG_TEXTS(b->names, b->n), DB_ARG_F64S(b->steps, b->n),
+		DB_ARG_F64S(b->values, b->n), DB_ARG_I64S(b->numbers, b->n), DB_ARGS_END };
 
 	return db_sys_exec(tx, "metric_insert", args, e) < 0 ? -1 : 0;
 }
@@ -105,7 +105,7 @@ result_store(struct db_sys_tx *tx, struct tenant_id tenant, struct uuid job,
 	return 0;
 }
 
-/* --- reading -------------------------------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------------------------- */
 
 struct value_walk {
 	struct result_value row, *rows;
@@ -157,7 +157,8 @@ point_row(void *ctx, struct err *e)
 	struct point_walk *w = ctx;
 
 	if (w->n == w->max)
-		return err_set(e, ERR_DB_SCHEMA, "A series came back longer than it was asked for.");
+		return err_set(
+		    e, ERR_DB_SCHEMA, "A series came back longer than it was asked for.");
 	w->rows[w->n++] = w->row;
 	return 0;
 }
@@ -170,9 +171,11 @@ result_points(struct db *db, struct tenant_id tenant, struct uuid job, const cha
 	const struct db_arg args[] = { DB_ARG_UUID(tenant.uuid), DB_ARG_UUID(job), DB_ARG_I64(max),
 		name == NULL ? (struct db_arg)DB_ARGS_END : (struct db_arg)DB_ARG_TEXT(name),
 		DB_ARGS_END };
-	/* A hundred thousand copies of one name would fill the arena: it is read for the list only. */
+	/* A hundred thousand copies of one name would fill the arena: it is read for the list only.
+	 */
 	const struct db_col cols[] = { DB_F64("value", &w.row.value), DB_F64("step", &w.row.step),
-		name == NULL ? (struct db_col)DB_TEXT("name", &w.row.name) : (struct db_col)DB_COLS_END,
+		name == NULL ? (struct db_col)DB_TEXT("name", &w.row.name)
+			     : (struct db_col)DB_COLS_END,
 		DB_COLS_END };
 
 	REQUIRE(max >= 1);
@@ -182,8 +185,8 @@ result_points(struct db *db, struct tenant_id tenant, struct uuid job, const cha
 		return arena_err(e);
 	if (name != NULL && (w.row.name = arena_strdup(mem, name)) == NULL)
 		return arena_err(e);
-	if (db_read_each(db, tenant, name == NULL ? "metric_names" : "metric_points", args, cols, mem,
-		point_row, &w, e) < 0)
+	if (db_read_each(db, tenant, name == NULL ? "metric_names" : "metric_points", args, cols,
+		mem, point_row, &w, e) < 0)
 		return -1;
 	*ret = w.rows;
 	*ret_n = w.n;

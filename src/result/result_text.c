@@ -89,15 +89,16 @@ not_finite(const char *p, size_t n, double *ret)
 	}
 	if (same_word(p, n, "inf") || same_word(p, n, "infinity"))
 		*ret = negative ? -(double)INFINITY : (double)INFINITY;
-	else if (same_word(p, n, "nan") || (n > 4 && strncasecmp(p, "nan(", 4) == 0 && p[n - 1] == ')'))
+	else if (same_word(p, n, "nan") ||
+		 (n > 4 && strncasecmp(p, "nan(", 4) == 0 && p[n - 1] == ')'))
 		*ret = (double)NAN;
 	else
 		return false;
 	return true;
 }
 
-/* Copies a number of Fortran as C would print it: D for E, and the E that Fortran leaves out when the
- * exponent takes three digits.  The length, or 0 when there is no room. */
+/* Copies a number of Fortran as C would print it: D for E, and the E that Fortran leaves out when
+ * the exponent takes three digits.  The length, or 0 when there is no room. */
 static size_t
 copy_number(const char *p, size_t n, char *out, size_t room)
 {

@@ -40,7 +40,7 @@ await_ready(int fd, struct sandbox_event *ret, struct err *e)
 {
 	struct deadline until = deadline_in_ms(HELLO_TIMEOUT_MS);
 	struct pollfd p = { .fd = fd, .events = POLLIN };
-	struct sandbox_event ev;
+	struct sandbox_event ev = { 0 };
 	int rc = 0;
 
 	while (rc == 0 && !deadline_passed(until)) {

@@ -8,6 +8,9 @@
 #include "buf.h"
 #include "fd.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -37,6 +40,22 @@ check_words(const char *const *argv, size_t n_argv, const char *const *env, size
 	return 0;
 }
 
+/* Whole or absent, but not flushed: it must survive the daemon, and no run survives the machine. */
+static int
+put_in_place(int run_dirfd, const struct buf *b, struct err *e)
+{
+	AUTO_FD int fd = openat(run_dirfd, "launch.new",
+	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
+
+	if (fd < 0)
+		return err_sys(e, errno, "cannot create the launch file");
+	if (fd_write_all(fd, b->p, b->n, e) < 0)
+		return err_wrap(e, "the launch file");
+	if (renameat(run_dirfd, "launch.new", run_dirfd, "launch") < 0)
+		return err_sys(e, errno, "cannot put the launch file in place");
+	return 0;
+}
+
 int
 sandbox_launch_write(int run_dirfd, const struct sandbox_launch *l, struct err *e)
 {
@@ -55,7 +74,7 @@ sandbox_launch_write(int run_dirfd, const struct sandbox_launch *l, struct err *
 	if (buf_check(&b, e) < 0)
 		return err_set(e, ERR_INVALID, "command and environment together exceed %d KiB",
 		    SANDBOX_LAUNCH_MAX >> 10);
-	return fd_write_file(run_dirfd, "launch", b.p, b.n, 0640, e);
+	return put_in_place(run_dirfd, &b, e);
 }
 
 /* Takes n strings from *p; false when the bytes end before they do. */

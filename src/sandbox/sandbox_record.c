@@ -98,7 +98,7 @@ static const struct limit_range {
 	 * both when the words of a command alone exceed the limit. */
 	RANGE(memory_bytes, 4 * MIB, INT64_C(1) << 50),
 	/* The kernel takes no quota below 1 ms in 100 ms. */
-	RANGE(cpu_milli, 10, 10000 * 1000),
+	RANGE(cpu_milli, 10, INT64_C(10000) * 1000),
 	RANGE(processes, 1, 4 << 20), /* PID_MAX_LIMIT */
 	RANGE(scratch_bytes, 64 * KIB, INT64_C(1) << 50),
 	RANGE(scratch_files, 16, INT64_C(1) << 32),
@@ -108,7 +108,7 @@ static const struct limit_range {
 	RANGE(log_bytes, 0, INT64_C(1) << 50),
 	RANGE(output_bytes, 0, INT64_C(1) << 50),
 	RANGE(output_files, 0, 1 << 20),
-	RANGE(grace_ms, 0, 3600 * 1000),
+	RANGE(grace_ms, 0, INT64_C(3600) * 1000),
 #undef RANGE
 };
 

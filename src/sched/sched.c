@@ -5,9 +5,10 @@
  * The loop's thread owns all state and never blocks.  It hears of three things: events of the
  * spawner, answers of the two pools, and timers.  Each of them changes some state and ends in
  * sched_advance, which looks at what is due and sends it off; nothing else starts work.  Work is an
- * op, one per kind: a turn of the queue, a batch of moves, a batch of completions, a reaping, the
- * start-up's reconciliation (all on the ledger, one thread, in order) and the renewal of leases (on a
- * thread of its own, because a slow disk must not cost a lease).
+ * op, one per kind, on one of three pools of one thread each.  The ledger takes turns of the queue,
+ * batches of moves, batches of completions, reapings and the start-up's reconciliation, in order.
+ * Run directories are written and cleared beside it, so that a slow disk keeps no queue waiting, and
+ * leases are renewed beside both, so that nothing slow costs a lease.
  *
  * That the ledger does one thing after another, and that its answers come in order, is what makes
  * reading rows meaningful: a row that is read was written by everything that was answered before.
@@ -108,14 +109,15 @@ static bool
 is_idle(const struct sched *s)
 {
 	return !s->turn.op.busy && !s->moves.op.busy && !s->finish.op.busy && !s->boot.op.busy &&
-	    !s->reap.op.busy && !s->renew.op.busy;
+	    !s->reap.op.busy && !s->renew.op.busy && !s->prepare.op.busy && !s->tidy.op.busy;
 }
 
 /* As far as it can be: what failed once during the drain is the next start's. */
 static bool
 is_written(const struct sched *s)
 {
-	return !s->booted || s->drain_failed || (!s->moves_due && !s->finish_due);
+	return !s->booted || s->drain_failed ||
+	    (!s->moves_due && !s->finish_due && s->prepare.n == 0 && s->tidy.n_due == 0);
 }
 
 static void
@@ -154,6 +156,8 @@ sched_advance(struct sched *s)
 {
 	if (s->unsent)
 		sched_run_flush(s);
+	sched_prepare_push(s);
+	sched_tidy_push(s);
 	if (sched_now_ms() >= s->pause_until_ms || s->draining)
 		advance_ledger(s);
 	arm_later(s);
@@ -271,12 +275,15 @@ start(struct sched *s, const struct sched_options *o, struct err *e)
 
 	if (loop_new(&s->loop, e) < 0)
 		return -1;
-	if (work_new("ledger", 1, OPS, &s->ledger, e) < 0 || work_new("leases", 1, OPS, &s->leases, e) < 0)
+	if (work_new("ledger", 1, OPS, &s->ledger, e) < 0 ||
+	    work_new("files", 1, OPS, &s->files, e) < 0 ||
+	    work_new("leases", 1, OPS, &s->leases, e) < 0)
 		return -1;
 	c.loop = s->loop;
 	if (compute_new(&c, &s->compute, e) < 0 || make_timers(s, e) < 0)
 		return -1;
 	sched_turn_init(s);
+	sched_files_init(s);
 	sched_moves_init(s);
 	sched_finish_init(s);
 	sched_lease_init(s);
@@ -287,11 +294,12 @@ start(struct sched *s, const struct sched_options *o, struct err *e)
 static void
 release(struct sched *s)
 {
-	struct sched_op *const ops[] = { &s->turn.op, &s->moves.op, &s->finish.op, &s->reap.op,
-		&s->boot.op, &s->renew.op };
+	struct sched_op *const ops[] = { &s->turn.op, &s->prepare.op, &s->tidy.op, &s->moves.op,
+		&s->finish.op, &s->reap.op, &s->boot.op, &s->renew.op };
 
 	/* The loop is over; what the pools still do ends by the database's deadlines, unanswered. */
 	work_free(s->ledger);
+	work_free(s->files);
 	work_free(s->leases);
 	compute_free(s->compute);
 	loop_timer_free(s->tick);

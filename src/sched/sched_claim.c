@@ -4,11 +4,12 @@
  * canceled, and a batch of claims that fits into what is free.  What is free was counted when the
  * turn was sent off; since then it can only have grown, because nothing else claims.
  *
- * The directory of a claimed job is written here, too, so that the loop only has to tell the spawner.
+ * The directories of claimed jobs are written by sched_files.c, from the manifests that the claim has
+ * brought along in the turn's arena.
  */
 #include "sched_internal.h"
 
-#include "caps.h"
+#include <string.h>
 
 enum {
 	/* The rows of a turn and one batch of manifests (job.h caps them at 8 MiB). */
@@ -24,87 +25,18 @@ enum {
 /* --- on the ledger's thread ----------------------------------------------------------------------------- */
 
 static void
-explain(const struct err *e, char out[static SCHED_MESSAGE_SIZE])
-{
-	if (e->n_fields > 0) /* the first fault says most */
-		sched_message(out, "%s: %s", e->fields[0].name, e->fields[0].msg);
-	else
-		sched_message(out, "%s", e->msg);
-}
-
-static int
-inputs_of(const struct job_spec *spec, struct arena *mem, struct compute_run *run, struct err *e)
-{
-	struct compute_input *inputs = arena_array(mem, spec->n_inputs, sizeof(*inputs));
-
-	if (inputs == NULL)
-		return arena_err(e);
-	for (size_t i = 0; i < spec->n_inputs; i++)
-		inputs[i] = (struct compute_input){ .path = spec->inputs[i].path,
-			.p = spec->inputs[i].text, .n = spec->inputs[i].n };
-	run->inputs = inputs;
-	run->n_inputs = spec->n_inputs;
-	return 0;
-}
-
-/* Writes the run directory; c keeps the limits, which is all that the spawner wants to know. */
-static int
-prepare(struct sched *s, const struct job_spec *spec, struct arena *mem, struct sched_claimed *c,
-    struct err *e)
-{
-	struct compute_run run;
-	struct sched_env env;
-
-	c->environment = spec->environment;
-	c->launch.disk_bytes = spec->disk_bytes;
-	c->launch.wall_ms = spec->wall_ms;
-	c->launch.no_output_ms = spec->no_output_ms;
-	c->launch.log_bytes = spec->log_bytes;
-	run = c->launch;
-	if (sched_env_build(spec, run.id.run, c->attempt, run.cpu_milli, mem, &env, e) < 0)
-		return -1;
-	if (inputs_of(spec, mem, &run, e) < 0)
-		return -1;
-	run.argv = spec->argv;
-	run.n_argv = spec->n_argv;
-	run.env = env.v;
-	run.n_env = env.n;
-	return compute_prepare(s->compute, &run, e);
-}
-
-static void
-make_ready(struct sched *s, const struct job_claim *claim, struct sched_claimed *c)
-{
-	AUTO(arena) mem = arena_new(CAP_REQUEST_ARENA_BYTES);
-	struct sched_spec x = { 0 };
-	struct err e = { 0 };
-
-	if (mem == NULL)
-		err_set(&e, ERR_NO_MEMORY, "no memory to prepare the run");
-	else if (sched_spec_of(s, claim->manifest, mem, &x, &e) == 0 &&
-	    prepare(s, &x.spec, mem, c, &e) == 0) {
-		sched_spec_done(&x);
-		return;
-	}
-	sched_spec_done(&x);
-	c->failed = true;
-	explain(&e, c->why);
-}
-
-static void
 add_claimed(struct sched *s, const struct job_queued *row, const struct job_claim *claim)
 {
 	struct sched_turn *t = &s->turn;
 	struct sched_claimed *c = &t->claimed[t->n_claimed];
 
 	*c = (struct sched_claimed){ .attempt = claim->attempt, .max_attempts = row->max_attempts,
-		.created_wall_us = claim->created_wall_us };
+		.manifest = claim->manifest, .created_wall_us = claim->created_wall_us };
 	/* What was counted against the node is what the run gets, whatever the defaults are by now. */
 	c->launch = (struct compute_run){ .id = { .tenant = claim->tenant, .run = claim->id,
 		.epoch = claim->epoch }, .uid_slot = claim->uid_slot, .cpu_milli = row->cpu_milli,
 		.memory_bytes = row->memory_bytes, .processes = s->o.processes,
 		.grace_ms = s->o.grace_ms };
-	make_ready(s, claim, c);
 	t->n_claimed++;
 }
 
@@ -196,15 +128,31 @@ take_on(struct sched *s, const struct sched_claimed *c, int64_t began_ms)
 	metrics_observe_ns(s->o.metrics, METRIC_JOB_QUEUE_WAIT, waited_us > 0 ? waited_us * 1000 : 0);
 	if (r == NULL)
 		return; /* its row is found without an attempt by the next look, and put back */
-	r->environment = c->environment;
 	r->attempt = c->attempt;
 	r->max_attempts = c->max_attempts;
 	r->row = JOB_CLAIMED;
 	r->claimed_ms = began_ms;
-	if (c->failed)
-		sched_run_failed(s, r, NULL, 0, c->why);
-	else
-		s->unsent = true;
+	r->busy = true;
+}
+
+/* Hands claims and the arena that holds their manifests to those who write directories. */
+static void
+hand_over(struct sched *s, struct sched_turn *t)
+{
+	struct sched_prepare *p = &s->prepare;
+
+	for (size_t i = 0; i < t->n_claimed; i++)
+		take_on(s, &t->claimed[i], t->op.began_ms);
+	if (t->n_claimed == 0) {
+		arena_free(t->op.mem);
+	} else {
+		REQUIRE(p->n == 0);
+		memcpy(p->claimed, t->claimed, t->n_claimed * sizeof(t->claimed[0]));
+		p->n = t->n_claimed;
+		p->from = p->to = 0;
+		p->op.mem = t->op.mem;
+	}
+	t->op.mem = NULL;
 }
 
 static void
@@ -231,8 +179,7 @@ turn_done(struct sched_op *op)
 		s->mine_read_ms = sched_now_ms();
 		sched_rows_compare(s, t);
 	}
-	for (size_t i = 0; i < t->n_claimed; i++)
-		take_on(s, &t->claimed[i], op->began_ms);
+	hand_over(s, t);
 	if (op->rc == 0) {
 		metrics_set(s->o.metrics, METRIC_JOBS_QUEUED, (int64_t)(t->n_waiting - t->n_claimed));
 		metrics_add_by(s->o.metrics, METRIC_JOBS_ENDED, "canceled", (int64_t)t->n_canceled);
@@ -242,8 +189,6 @@ turn_done(struct sched_op *op)
 		else if (t->n_claimed == 0)
 			rest(s, op->took_ms);
 	}
-	arena_free(op->mem);
-	op->mem = NULL;
 	sched_run_gauges(s);
 }
 
@@ -267,7 +212,7 @@ count_uses(struct sched *s, struct sched_turn *t)
 static bool
 may_claim(const struct sched *s)
 {
-	return s->connected && !s->listing && s->booted && s->trusted &&
+	return s->connected && !s->listing && s->booted && s->trusted && s->prepare.n == 0 &&
 	    (int64_t)s->n_runs < 2 * s->o.jobs_max;
 }
 

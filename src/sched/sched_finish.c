@@ -140,18 +140,6 @@ resolve(struct sched *s, struct sched_completion *c, bool moved, struct err *e)
 	return 0;
 }
 
-static void
-tidy(struct sched *s, const struct sched_finish *f)
-{
-	for (size_t i = 0; i < f->n_taken; i++) {
-		struct err e = { 0 };
-
-		/* What stays is found by the next start. */
-		if (f->v[i].verdict != SCHED_UNSURE && compute_tidy(s->compute, &f->v[i].id, &e) < 0)
-			log_err(&s->o.log, LOG_LEVEL_DEBUG, &e, "tidy a run directory");
-	}
-}
-
 static int
 finish_work(struct sched_op *op, struct err *e)
 {
@@ -167,7 +155,6 @@ finish_work(struct sched_op *op, struct err *e)
 	for (size_t i = 0; i < m.n; i++)
 		if (resolve(s, &f->v[m.origin[i]], m.v[i].ok, e) < 0)
 			return -1;
-	tidy(s, f);
 	return 0;
 }
 
@@ -213,6 +200,7 @@ settle(struct sched *s, struct sched_run *r, const struct sched_completion *c)
 	}
 	count(s, c);
 	say(s, c);
+	sched_tidy_add(s, &c->id);
 	/* Without a spawner there is nothing to clear now; it sweeps what is empty when it starts. */
 	if (s->connected && compute_purge(s->compute, &c->id, &e) < 0)
 		log_err(&s->o.log, LOG_LEVEL_DEBUG, &e, "clear what the spawner holds of a run");

@@ -30,6 +30,7 @@ enum {
 	SCHED_MOVES_MAX = 128,
 	SCHED_ORPHANS_MAX = 64,
 	SCHED_FINISH_MAX = 64,
+	SCHED_TIDY_MAX = 256,
 	SCHED_BUCKETS = 256,
 	SCHED_TICK_MS = 1000
 };
@@ -37,6 +38,7 @@ enum {
 /* --- one live attempt ------------------------------------------------------------------------------ */
 
 enum sched_run_state {
+	SCHED_RUN_CLAIMED,  /* its directory is being written */
 	SCHED_RUN_PREPARED, /* its directory stands; the spawner does not know it yet */
 	SCHED_RUN_STARTING, /* asked for */
 	SCHED_RUN_RUNNING,
@@ -59,7 +61,7 @@ struct sched_run {
 	int64_t attempt, max_attempts;
 	enum sched_run_state state;
 	enum job_state row; /* as the database had it last */
-	bool busy;     /* a move or its completion is with the ledger */
+	bool busy;     /* its directory, a move or its completion is with a pool */
 	bool unsure;   /* the row may be in another state; the next look at the rows tells */
 	bool lost;     /* the lease is somebody else's: nothing of this attempt counts */
 	bool canceled; /* somebody asked for its end */
@@ -91,11 +93,13 @@ struct sched_op {
 	struct arena *mem;
 };
 
-/* A job that was claimed and made ready to start, or why it could not be. */
+/* A job that was claimed; then made ready to start, or why it could not be. */
 struct sched_claimed {
 	struct compute_run launch;
-	const struct environment *environment;
+	const char *manifest; /* in the arena of the turn */
 	int64_t attempt, max_attempts, created_wall_us;
+	/* filled when its directory is written */
+	const struct environment *environment;
 	bool failed;
 	char why[SCHED_MESSAGE_SIZE];
 };
@@ -112,6 +116,19 @@ struct sched_turn {
 	bool mine_read;
 	struct sched_claimed claimed[SCHED_CLAIMS_MAX];
 	size_t n_claimed;
+};
+/* Writes the directories of what a turn has claimed, a few at a time so that the first starts soon. */
+struct sched_prepare {
+	struct sched_op op; /* mem: the turn's */
+	struct sched_claimed claimed[SCHED_CLAIMS_MAX];
+	size_t n;
+	size_t from, to; /* of them, in hand */
+};
+/* Clears the directories of what is completed. */
+struct sched_tidy {
+	struct sched_op op;
+	struct compute_run_id due[SCHED_TIDY_MAX], v[SCHED_TIDY_MAX];
+	size_t n_due, n;
 };
 /* A row of this node without an attempt behind it. */
 struct sched_orphan {
@@ -181,8 +198,9 @@ struct sched {
 	/* immutable once the threads run */
 	struct sched_options o;
 	struct loop *loop;
-	struct work *ledger; /* SQL and files, in order */
-	struct work *leases; /* renewals alone: slow files must not cost a lease */
+	struct work *ledger; /* SQL and what runs left behind, in order */
+	struct work *files;  /* run directories: a slow disk must not keep the queue waiting */
+	struct work *leases; /* renewals alone: nothing slow may cost a lease */
 	struct compute *compute;
 	struct thread thread;
 	/* any thread */
@@ -209,6 +227,8 @@ struct sched {
 	struct sched_orphan orphans[SCHED_ORPHANS_MAX];
 	size_t n_orphans;
 	struct sched_turn turn;
+	struct sched_prepare prepare;
+	struct sched_tidy tidy;
 	struct sched_moves moves;
 	struct sched_finish finish;
 	struct sched_renew renew;
@@ -273,6 +293,12 @@ int sched_env_build(const struct job_spec *spec, struct uuid job, int64_t attemp
 /* sched_claim.c */
 void sched_turn_init(struct sched *s);
 void sched_turn_push(struct sched *s);
+/* sched_files.c */
+void sched_files_init(struct sched *s);
+void sched_prepare_push(struct sched *s);
+/* What does not fit is tidied by the next start. */
+void sched_tidy_add(struct sched *s, const struct compute_run_id *id);
+void sched_tidy_push(struct sched *s);
 /* sched_cancel.c: what the rows of this node say about its runs */
 void sched_rows_compare(struct sched *s, const struct sched_turn *t);
 /* pool's thread: ends waiting jobs that somebody canceled */

@@ -52,12 +52,10 @@ sched_run_stop(struct sched *s, struct sched_run *r, enum sched_stop how)
 {
 	if (r->state == SCHED_RUN_OVER)
 		return;
-	if (r->state == SCHED_RUN_PREPARED) {
-		sched_run_failed(s, r, NULL, 0, "it was stopped before it started");
-		return;
-	}
 	if (how > r->stop)
 		r->stop = how;
+	if (r->state == SCHED_RUN_PREPARED)
+		sched_run_failed(s, r, NULL, 0, "it was stopped before it started");
 	s->unsent = true;
 }
 
@@ -77,6 +75,12 @@ static bool
 may_start(const struct sched *s)
 {
 	return s->connected && !s->listing && s->booted && s->trusted;
+}
+
+static bool
+is_with_spawner(const struct sched_run *r)
+{
+	return r->state == SCHED_RUN_STARTING || r->state == SCHED_RUN_RUNNING;
 }
 
 static void
@@ -118,7 +122,7 @@ sched_run_flush(struct sched *s)
 	while ((r = sched_table_next(s, r)) != NULL) {
 		if (r->state == SCHED_RUN_PREPARED && may_start(s))
 			send_start(s, r);
-		else if (r->state != SCHED_RUN_OVER && r->stop > r->stop_sent)
+		else if (is_with_spawner(r) && r->stop > r->stop_sent)
 			send_stop(s, r);
 	}
 }

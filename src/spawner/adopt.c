@@ -21,7 +21,10 @@
 
 enum { PROC_TEXT_MAX = 8192 };
 
-/* "<tenant uuid>/<run uuid>.<epoch>" */
+/* Where the parts of "<tenant uuid>/<run uuid>.<epoch>" begin. */
+static const size_t run_at = UUID_STR_SIZE;
+static const size_t epoch_at = (size_t)2 * UUID_STR_SIZE;
+
 static bool
 parse_path(const char *text, struct sandbox_run_id *ret)
 {
@@ -29,16 +32,15 @@ parse_path(const char *text, struct sandbox_run_id *ret)
 	struct sandbox_run_id id = { 0 };
 	struct err ignored = { 0 }; /* somebody else's process */
 
-	if (strnlen(text, 2 * UUID_STR_SIZE + 1) <= 2 * UUID_STR_SIZE ||
-	    text[UUID_STR_SIZE - 1] != '/' || text[2 * UUID_STR_SIZE - 1] != '.')
+	if (strnlen(text, epoch_at + 1) <= epoch_at || text[run_at - 1] != '/' || text[epoch_at - 1] != '.')
 		return false;
 	memcpy(uuid, text, UUID_STR_SIZE - 1);
 	uuid[UUID_STR_SIZE - 1] = '\0';
 	if (uuid_parse(uuid, &id.tenant.uuid, &ignored) < 0)
 		return false;
-	memcpy(uuid, text + UUID_STR_SIZE, UUID_STR_SIZE - 1);
+	memcpy(uuid, text + run_at, UUID_STR_SIZE - 1);
 	if (uuid_parse(uuid, &id.run, &ignored) < 0 ||
-	    parse_i64(text + 2 * UUID_STR_SIZE, 1, INT64_MAX, &id.epoch, &ignored) < 0)
+	    parse_i64(text + epoch_at, 1, INT64_MAX, &id.epoch, &ignored) < 0)
 		return false;
 	*ret = id;
 	return true;

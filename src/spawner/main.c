@@ -120,8 +120,10 @@ reset_signals(void)
 static int
 find_user(const struct options *o, struct spawner *s, struct err *e)
 {
-	const struct passwd *pw = getpwnam(o->user);
+	const struct passwd *pw;
 
+	REQUIRE(o->user != NULL);
+	pw = getpwnam(o->user);
 	if (pw == NULL)
 		return err_set(e, ERR_CONF, "there is no user '%s'; create it or name another with --user",
 		    o->user);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From a header to a principal.  A key with a wrong checksum is refused without a look-up; a known one
- * is trusted for cache_ms without asking again, which is how long a revocation may take.  Everything
- * else is one read on the scheduler's role, because no tenant is known yet.  Who asks learns only
- * whether the key is valid, never why it is not; the counters tell the operator.
+ * From a header to a principal.  A key with a wrong checksum is refused without a look-up; a known
+ * one is trusted for cache_ms without asking again, which is how long a revocation may take.
+ * Everything else is one read on the scheduler's role, because no tenant is known yet.  Who asks
+ * learns only whether the key is valid, never why it is not; the counters tell the operator.
  */
 #include "tenant_internal.h"
 
@@ -51,11 +51,12 @@ struct found {
 
 /* "ok", or the label of the counter that says why not; NULL on error. */
 static const char *
-look_up(struct tenants *t, const struct auth_key *key, struct arena *mem, struct found *f, struct err *e)
+look_up(struct tenants *t, const struct auth_key *key, struct arena *mem, struct found *f,
+    struct err *e)
 {
 	static const uint8_t nobody[AUTH_SHA256_SIZE];
-	const struct db_arg args[] = { DB_ARG_TEXT(key->id), DB_ARG_BYTES(key->hash, sizeof(key->hash)),
-		DB_ARGS_END };
+	const struct db_arg args[] = { DB_ARG_TEXT(key->id),
+		DB_ARG_BYTES(key->hash, sizeof(key->hash)), DB_ARGS_END };
 	const struct db_col cols[] = { DB_UUID("tenant_id", &f->tenant), DB_UUID("key_id", &f->key),
 		DB_BYTES("hash", &f->hash), DB_TIME_NULL("expires_at", &f->expires_wall_us),
 		DB_BOOL("expired", &f->expired), DB_BOOL("revoked", &f->revoked), DB_COLS_END };
@@ -108,7 +109,8 @@ check(struct tenants *t, const struct auth_key *key, struct principal *ret, stru
 }
 
 int
-tenants_authenticate(struct tenants *t, const char *authorization, struct principal *ret, struct err *e)
+tenants_authenticate(
+    struct tenants *t, const char *authorization, struct principal *ret, struct err *e)
 {
 	char text[AUTH_KEY_SIZE];
 	struct auth_key key;
@@ -116,7 +118,8 @@ tenants_authenticate(struct tenants *t, const char *authorization, struct princi
 
 	if (authorization == NULL)
 		return err_set(e, ERR_UNAUTHENTICATED,
-		    "The request carries no API key; send it as 'Authorization: Bearer wdn_sk_...'");
+		    "The request carries no API key; send it as 'Authorization: Bearer "
+		    "wdn_sk_...'");
 	if (!tenant_credential_read(authorization, text))
 		return refuse(t, "malformed", e);
 	rc = auth_key_read(text, &key, e);

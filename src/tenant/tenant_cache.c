@@ -72,8 +72,8 @@ is(const struct entry *x, const uint8_t *hash)
 }
 
 bool
-tenant_cache_get(struct tenant_cache *c, const uint8_t hash[static AUTH_SHA256_SIZE], int64_t wall_us,
-    struct principal *ret)
+tenant_cache_get(struct tenant_cache *c, const uint8_t hash[static AUTH_SHA256_SIZE],
+    int64_t wall_us, struct principal *ret)
 {
 	struct entry *set = set_of(c, hash);
 	int64_t now = clock_mono_ms();
@@ -84,7 +84,7 @@ tenant_cache_get(struct tenant_cache *c, const uint8_t hash[static AUTH_SHA256_S
 		const struct entry *x = &set[i];
 
 		found = is(x, hash) && now < x->until_mono_ms &&
-		    (x->expires_wall_us == 0 || wall_us < x->expires_wall_us);
+			(x->expires_wall_us == 0 || wall_us < x->expires_wall_us);
 		if (found)
 			*ret = x->principal;
 	}
@@ -107,7 +107,8 @@ tenant_cache_put(struct tenant_cache *c, const uint8_t hash[static AUTH_SHA256_S
 		if (set[i].until_mono_ms < at->until_mono_ms)
 			at = &set[i];
 	}
-	*at = (struct entry){ .principal = *p, .expires_wall_us = expires_wall_us,
+	*at = (struct entry){ .principal = *p,
+		.expires_wall_us = expires_wall_us,
 		.until_mono_ms = clock_mono_ms() + c->trust_ms };
 	memcpy(at->hash, hash, AUTH_SHA256_SIZE);
 	lock_give(&c->lock);

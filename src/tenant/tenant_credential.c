@@ -42,7 +42,7 @@ decode(const char *text, size_t n, char *out, size_t size)
 		out[at++] = (char)(bits & 0xff);
 	}
 	for (size_t i = 0; i < pad; i++) {
-		if (out[--at] != '\0')
+		if (at == 0 || out[--at] != '\0')
 			return -1;
 	}
 	return (int)at;

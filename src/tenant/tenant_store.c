@@ -12,7 +12,8 @@ is_name(const char *name)
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
 	size_t n = strlen(name);
 
-	return n >= 1 && n <= 63 && strspn(name, allowed) == n && name[0] != '-' && name[n - 1] != '-';
+	return n >= 1 && n <= 63 && strspn(name, allowed) == n && name[0] != '-' &&
+	       name[n - 1] != '-';
 }
 
 int
@@ -46,18 +47,21 @@ tenant_find(struct db *db, const char *name, struct tenant_id *ret, struct err *
 	if (rows == 0)
 		return err_set(e, ERR_NOT_FOUND, "There is no tenant of this name");
 	if (n > 1)
-		return err_set(e, ERR_CONFLICT, "There are %lld tenants of this name; use the id", (long long)n);
+		return err_set(e, ERR_CONFLICT, "There are %lld tenants of this name; use the id",
+		    (long long)n);
 	*ret = (struct tenant_id){ id };
 	return 0;
 }
 
 int
-tenant_get(struct db *db, struct tenant_id tenant, struct arena *mem, struct tenant *ret, struct err *e)
+tenant_get(
+    struct db *db, struct tenant_id tenant, struct arena *mem, struct tenant *ret, struct err *e)
 {
 	const struct db_arg args[] = { DB_ARGS_END };
 	struct tenant t;
 	const struct db_col cols[] = { DB_UUID("tenant_id", &t.id.uuid), DB_TEXT("name", &t.name),
-		DB_I64("uid_slot", &t.uid_slot), DB_TIME("created_at", &t.created_wall_us), DB_COLS_END };
+		DB_I64("uid_slot", &t.uid_slot), DB_TIME("created_at", &t.created_wall_us),
+		DB_COLS_END };
 	int rows = db_read_one(db, tenant, "tenant_self", args, cols, mem, e);
 
 	if (rows < 0)

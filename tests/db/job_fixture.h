@@ -2,8 +2,8 @@
 #ifndef JOB_FIXTURE_H
 #define JOB_FIXTURE_H
 
-/* A database with two tenants, and short ways to submit, claim and move jobs in it.  Eight connections
- * of the scheduler's role let that many transactions meet. */
+/* A database with two tenants, and short ways to submit, claim and move jobs in it.  Eight
+ * connections of the scheduler's role let that many transactions meet. */
 
 #include "test_db.h"
 
@@ -20,8 +20,9 @@ struct fixture {
 	struct uuid node;
 };
 
-static const struct environment fixture_environment = { .name = "demo", .digest = "0123456789abcdef",
-	.available = true };
+static const struct environment fixture_environment = {
+	.name = "demo", .digest = "0123456789abcdef", .available = true
+};
 static const char fixture_manifest[] = "{\"environment\": \"demo\"}";
 
 static inline void
@@ -29,7 +30,9 @@ fixture_open(struct fixture *f)
 {
 	static struct db_sql sql[4];
 	struct principal who = { .key_public = "abcdefghijkl" };
-	struct db_options o = { .api_connections = 4, .sched_connections = 8, .timeout_ms = 20000, .sql = sql };
+	struct db_options o = {
+		.api_connections = 4, .sched_connections = 8, .timeout_ms = 20000, .sql = sql
+	};
 	struct err e = { 0 };
 
 	sql[0] = job_sql;
@@ -63,8 +66,10 @@ static inline void
 fixture_clear(struct fixture *f)
 {
 	arena_reset(f->mem);
-	test_script(f->t.url, "truncate wardian.job, wardian.job_manifest, wardian.job_queue, wardian.job_event, "
-	    "wardian.job_attempt, wardian.idempotency, wardian.result, wardian.metric, wardian.audit_log");
+	test_script(f->t.url,
+	    "truncate wardian.job, wardian.job_manifest, wardian.job_queue, wardian.job_event, "
+	    "wardian.job_attempt, wardian.idempotency, wardian.result, wardian.metric, "
+	    "wardian.audit_log");
 }
 
 static inline struct job_submission
@@ -139,9 +144,12 @@ fixture_move(struct fixture *f, struct job_move *m)
 
 /* A move of alpha's job. */
 static inline bool
-fixture_step(struct fixture *f, struct uuid id, int64_t epoch, enum job_state from, enum job_event on)
+fixture_step(
+    struct fixture *f, struct uuid id, int64_t epoch, enum job_state from, enum job_event on)
 {
-	struct job_move m = { .tenant = f->alpha.tenant, .id = id, .epoch = epoch, .from = from, .on = on };
+	struct job_move m = {
+		.tenant = f->alpha.tenant, .id = id, .epoch = epoch, .from = from, .on = on
+	};
 
 	return fixture_move(f, &m);
 }

@@ -13,8 +13,11 @@ rows_with(const char *resource)
 {
 	char sql[256];
 
-	(void)snprintf(sql, sizeof(sql), "select count(*) || ' ' || coalesce(min(concat_ws('|', actor, action, outcome, request_id)), '')"
-	                                 " from audit_log where resource = '%s'", resource);
+	(void)snprintf(sql, sizeof(sql),
+	    "select count(*) || ' ' || coalesce(min(concat_ws('|', actor, action, outcome, "
+	    "request_id)), '')"
+	    " from audit_log where resource = '%s'",
+	    resource);
 	return test_text(t.url, sql);
 }
 

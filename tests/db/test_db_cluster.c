@@ -60,7 +60,10 @@ fresh_directory(void **state)
 {
 	(void)state;
 	(void)snprintf(dir, sizeof(dir), "/tmp/wardian-cluster-XXXXXX");
-	return mkdtemp(dir) == NULL ? -1 : 0;
+	if (mkdtemp(dir) == NULL)
+		return -1;
+	test_watch(dir);
+	return 0;
 }
 
 static int
@@ -83,7 +86,8 @@ the_first_start_makes_a_private_database_and_the_next_one_finds_it(void **state)
 
 	(void)state;
 	must(start(&e));
-	assert_string_equal(ask("select current_database() || ' ' || current_user"), "wardian wardian_admin");
+	assert_string_equal(
+	    ask("select current_database() || ' ' || current_user"), "wardian wardian_admin");
 	assert_string_equal(ask("show listen_addresses"), "");
 	assert_string_equal(ask("show data_checksums"), "on");
 	assert_string_equal(ask("show server_encoding"), "UTF8");
@@ -169,7 +173,8 @@ a_killed_server_is_started_again_and_recovers(void **state)
 
 	(void)state;
 	must(start(&e));
-	test_script(db_cluster_url(cluster), "create table public.kept (a int); insert into public.kept values (7)");
+	test_script(db_cluster_url(cluster),
+	    "create table public.kept (a int); insert into public.kept values (7)");
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(kill(server_pid(), SIGKILL), 0);
 		db_cluster_stop(cluster);
@@ -208,7 +213,9 @@ what_cannot_work_is_refused_with_a_sentence(void **state)
 	} cases[] = {
 		{ "relative/path", "", "absolute path" },
 		{ "/tmp/with,comma", "", "without quotes" },
-		{ "/tmp/a-path-of-a-state-directory-that-is-much-too-long-for-a-unix-socket/to-be-made/in", "", "use at most 79 bytes" },
+		{ "/tmp/a-path-of-a-state-directory-that-is-much-too-long-for-a-unix-socket/"
+		  "to-be-made/in",
+		    "", "use at most 79 bytes" },
 		{ NULL, "/nonexistent/bin", "database.bin_dir" },
 		{ "/nonexistent/dir", "", "cannot make directory" },
 	};
@@ -216,7 +223,8 @@ what_cannot_work_is_refused_with_a_sentence(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		const struct db_cluster_options o = { .dir = cases[i].dir == NULL ? dir : cases[i].dir,
+		const struct db_cluster_options o = { .dir =
+							  cases[i].dir == NULL ? dir : cases[i].dir,
 			.bin_dir = cases[i].bin_dir };
 
 		assert_int_equal(db_cluster_start(&o, &cluster, &e), -1);

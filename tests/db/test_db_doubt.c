@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * COMMIT was sent and the connection is gone.  A relay cuts the client off right before or right after
- * the server sees COMMIT; the server learns of it later.  Whatever is answered must be true.
+ * COMMIT was sent and the connection is gone.  A relay cuts the client off right before or right
+ * after the server sees COMMIT; the server learns of it later.  Whatever is answered must be true.
  */
 #include "test_proxy.h"
 
@@ -210,12 +210,15 @@ a_transaction_id_that_was_used_again_after_a_crash_proves_nothing(void **state)
 		test_script(t.url, "checkpoint");
 		must(db_tx_begin(db, tenant, &tx, &e));
 		must(db_exec(tx, "t_put", fill(&a, id), &e));
-		(void)snprintf(xid, sizeof(xid), "%s", test_text(t.url,
-		    "select backend_xid from pg_stat_activity where usename = 'wardian_api' and backend_xid is not null"));
+		(void)snprintf(xid, sizeof(xid), "%s",
+		    test_text(t.url, "select backend_xid from pg_stat_activity where usename = "
+				     "'wardian_api' and backend_xid is not null"));
 		crash_server();
 		for (int k = 0; k < 20; k++)
-			test_script(t.url, "create table public.burn (a int); drop table public.burn");
-		(void)snprintf(sql_status, sizeof(sql_status), "select pg_xact_status('%.20s')", xid);
+			test_script(
+			    t.url, "create table public.burn (a int); drop table public.burn");
+		(void)snprintf(
+		    sql_status, sizeof(sql_status), "select pg_xact_status('%.20s')", xid);
 		reused += strcmp(test_text(t.url, sql_status), "committed") == 0;
 		assert_int_equal(db_tx_commit(&tx, &e), -1);
 		assert_true(e.code == ERR_UNAVAILABLE || e.code == ERR_DB_RETRY);
@@ -237,7 +240,10 @@ int
 main(void)
 {
 	char url[TEST_URL_SIZE];
-	struct db_options o = { .url = url, .api_connections = 2, .sched_connections = 1, .timeout_ms = 10000,
+	struct db_options o = { .url = url,
+		.api_connections = 2,
+		.sched_connections = 1,
+		.timeout_ms = 10000,
 		.sql = sql };
 	struct err e;
 	int rc;

@@ -14,7 +14,8 @@ static struct arena *mem;
 static const char sql_text[] =
     "-- :name t_put :role api\n"
     "insert into idempotency (tenant_id, key, fingerprint, resource_id)\n"
-    "values (" MINE ", $1::text, decode(repeat('00', 32), 'hex'), $2::uuid) returning key, created_at\n"
+    "values (" MINE
+    ", $1::text, decode(repeat('00', 32), 'hex'), $2::uuid) returning key, created_at\n"
     "-- :name t_audit :role api\n"
     "insert into audit_log (tenant_id, audit_id, actor, action, resource, outcome)\n"
     "values (" MINE ", $1::uuid, 'system', 'test', $2::text, 'ok')\n"
@@ -78,7 +79,8 @@ rows_and_columns_of_each_statement_come_back(void **state)
 	struct uuid id = uuid_v7();
 	const char *key = NULL;
 	int64_t rows[2] = { -1, -1 }, at = 0;
-	const struct db_col cols[] = { DB_TEXT("key", &key), DB_TIME("created_at", &at), DB_COLS_END };
+	const struct db_col cols[] = { DB_TEXT("key", &key), DB_TIME("created_at", &at),
+		DB_COLS_END };
 	struct unit u;
 	struct err e;
 
@@ -111,7 +113,8 @@ a_unit_is_stored_whole_or_not_at_all(void **state)
 	unit_make(&again, other, "half");
 	again.audit[0] = (struct db_arg)DB_ARG_UUID(id);
 	rows[0] = rows[1] = 7;
-	must_fail(ERR_DB_CONSTRAINT, db_group_write(db, tenants[0], again.writes, 2, rows, NULL, &e));
+	must_fail(
+	    ERR_DB_CONSTRAINT, db_group_write(db, tenants[0], again.writes, 2, rows, NULL, &e));
 	assert_string_equal(db_err_constraint(&e), "audit_log_pkey");
 	assert_int_equal(rows[0], 7);
 	assert_int_equal(get(db, tenants[0], other, &e), 0);
@@ -138,7 +141,9 @@ a_statement_that_must_affect_a_row_and_does_not_is_a_conflict(void **state)
 	unit_make(&u, id, "conflict");
 	writes[0] = u.writes[0];
 	writes[1] = u.writes[1];
-	writes[2] = (struct db_write){ .stmt = "t_revoke", .args = args, .cols = cols, .must_affect = true };
+	writes[2] = (struct db_write){
+		.stmt = "t_revoke", .args = args, .cols = cols, .must_affect = true
+	};
 	must_fail(ERR_CONFLICT, db_group_write(db, tenants[0], writes, 3, rows, mem, &e));
 	assert_int_equal(get(db, tenants[0], id, &e), 0);
 	writes[2].must_affect = false;
@@ -149,7 +154,7 @@ a_statement_that_must_affect_a_row_and_does_not_is_a_conflict(void **state)
 	db_free(db);
 }
 
-/* --- many at once -------------------------------------------------------------------------------------- */
+/* --- many at once ----------------------------------------------------------------------------- */
 
 struct writer {
 	struct db *db;
@@ -185,7 +190,8 @@ run_writer(void *arg)
 			w->stored++;
 		else if (rc < 0 && there == 0 && spoilt && e.code == ERR_DB_CONSTRAINT)
 			w->refused++;
-		else if (rc < 0 && there == 0 && w->may_fail && (e.code == ERR_UNAVAILABLE || e.code == ERR_DB_RETRY))
+		else if (rc < 0 && there == 0 && w->may_fail &&
+			 (e.code == ERR_UNAVAILABLE || e.code == ERR_DB_RETRY))
 			w->refused++;
 		else
 			w->wrong++;
@@ -202,7 +208,10 @@ run_writers(struct db *db, int n, bool half_faulty, bool may_fail)
 	struct err e;
 
 	for (int i = 0; i < THREADS; i++) {
-		writers[i] = (struct writer){ .db = db, .index = i, .n = n, .faulty = half_faulty && i % 4 == 0,
+		writers[i] = (struct writer){ .db = db,
+			.index = i,
+			.n = n,
+			.faulty = half_faulty && i % 4 == 0,
 			.may_fail = may_fail };
 		must(thread_start(&writers[i].thread, "writer", run_writer, &writers[i], &e));
 	}
@@ -227,8 +236,13 @@ static void
 units_of_many_threads_and_tenants_travel_in_few_transactions(void **state)
 {
 	static atomic_int batches;
-	const struct db_options o = { .url = t.url, .api_connections = 4, .sched_connections = 1,
-		.timeout_ms = 20000, .sql = sql, .observe = count_batches, .observe_ctx = &batches };
+	const struct db_options o = { .url = t.url,
+		.api_connections = 4,
+		.sched_connections = 1,
+		.timeout_ms = 20000,
+		.sql = sql,
+		.observe = count_batches,
+		.observe_ctx = &batches };
 	struct writer sum;
 	struct db *db;
 	struct err e;
@@ -291,7 +305,9 @@ units_that_wait_for_a_lock_give_up_and_the_others_go_on(void **state)
 	(void)state;
 	/* Somebody else has the same key in an open transaction. */
 	must(db_owner_open(t.url, TEST_TIMEOUT_MS, &o, &e));
-	(void)snprintf(text, sizeof(text), "begin; insert into idempotency values ('%s', 'locked', decode(repeat('00', 32), 'hex'), '%s')",
+	(void)snprintf(text, sizeof(text),
+	    "begin; insert into idempotency values ('%s', 'locked', decode(repeat('00', 32), "
+	    "'hex'), '%s')",
 	    uuid_format(tenants[0].uuid, u.key), "00000000-0000-7000-8000-000000000001");
 	must(db_owner_script(o, text, TEST_TIMEOUT_MS, &e));
 	unit_make(&u, id, "locked");
@@ -318,8 +334,11 @@ kill_backends(void *arg)
 	if (db_owner_open(t.admin_url, TEST_TIMEOUT_MS, &o, &e) < 0)
 		test_die("kill_backends", e.msg);
 	while (!atomic_load(&k->stop)) {
-		if (db_owner_query(o, "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'wardian_api'"
-		                      " order by random() limit 1", 0, NULL, NULL, NULL, &e) < 0)
+		if (db_owner_query(o,
+			"select pg_terminate_backend(pid) from pg_stat_activity where usename = "
+			"'wardian_api'"
+			" order by random() limit 1",
+			0, NULL, NULL, NULL, &e) < 0)
 			test_die("kill_backends", e.msg);
 		(void)poll(NULL, 0, 15);
 	}
@@ -346,7 +365,7 @@ what_was_acknowledged_is_there_though_backends_are_killed(void **state)
 	db_free(db);
 }
 
-/* --- durability -------------------------------------------------------------------------------------------- */
+/* --- durability ------------------------------------------------------------------------------- */
 
 struct crash_writer {
 	struct db *db;
@@ -385,7 +404,8 @@ what_was_acknowledged_survives_a_crash_of_the_server(void **state)
 	(void)state;
 	for (int i = 0; i < WRITERS; i++) {
 		writers[i] = (struct crash_writer){ .db = db, .stop = &stop };
-		must(thread_start(&writers[i].thread, "writer", write_until_crash, &writers[i], &e));
+		must(
+		    thread_start(&writers[i].thread, "writer", write_until_crash, &writers[i], &e));
 	}
 	(void)snprintf(path, sizeof(path), "%s/data/postmaster.pid", t.dir);
 	for (int i = 0; i < CRASHES; i++) {

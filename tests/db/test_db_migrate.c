@@ -68,10 +68,12 @@ a_changed_migration_is_refused(void **state)
 
 	(void)state;
 	must(migrate(&e));
-	test_script(t.url, "update wardian.schema_migration set sha256 = repeat('0', 64) where number = 2");
+	test_script(
+	    t.url, "update wardian.schema_migration set sha256 = repeat('0', 64) where number = 2");
 	must_fail(ERR_DB_SCHEMA, migrate(&e));
 	assert_non_null(strstr(e.msg, "0002_tenant"));
-	must_fail(ERR_DB_SCHEMA, db_migrate_status(t.url, TEST_TIMEOUT_MS, count_applied, (int[2]){ 0 }, &e));
+	must_fail(ERR_DB_SCHEMA,
+	    db_migrate_status(t.url, TEST_TIMEOUT_MS, count_applied, (int[2]){ 0 }, &e));
 }
 
 static void
@@ -81,8 +83,9 @@ a_migration_of_a_newer_version_is_refused(void **state)
 
 	(void)state;
 	must(migrate(&e));
-	test_script(t.url, "insert into wardian.schema_migration (number, name, sha256)"
-	                   " select max(number) + 1, '9999_future', 'x' from wardian.schema_migration");
+	test_script(t.url,
+	    "insert into wardian.schema_migration (number, name, sha256)"
+	    " select max(number) + 1, '9999_future', 'x' from wardian.schema_migration");
 	must_fail(ERR_DB_SCHEMA, migrate(&e));
 	assert_non_null(strstr(e.msg, "9999_future"));
 	assert_non_null(strstr(e.msg, "install"));
@@ -131,8 +134,10 @@ what_a_migration_makes_belongs_to_wardian_owner(void **state)
 
 	(void)state;
 	must(migrate_with("create table x (a int)", NULL, &e));
-	assert_string_equal(test_text(t.url, "select string_agg(distinct pg_get_userbyid(relowner), ',') from pg_class"
-	                                     " where relnamespace = 'wardian'::regnamespace"),
+	assert_string_equal(
+	    test_text(t.url,
+		"select string_agg(distinct pg_get_userbyid(relowner), ',') from pg_class"
+		" where relnamespace = 'wardian'::regnamespace"),
 	    "wardian_owner");
 }
 
@@ -175,7 +180,8 @@ a_role_that_may_create_roles_and_owns_the_database_is_enough(void **state)
 	struct err e;
 
 	(void)state;
-	(void)snprintf(sql, sizeof(sql), "create role plain login createrole; alter database %s owner to plain", t.name);
+	(void)snprintf(sql, sizeof(sql),
+	    "create role plain login createrole; alter database %s owner to plain", t.name);
 	test_script(t.admin_url, sql);
 	test_url_as(t.url, "plain", url);
 	assert_int_equal(db_migrate_up(url, TEST_TIMEOUT_MS, &silent, &e), count_files());
@@ -201,14 +207,17 @@ static void
 serving_roles_get_passwords_that_follow_from_the_urls(void **state)
 {
 	/* HMAC-SHA-256 of "wardian_api" under the key "owner's", by another program. */
-	static const char derived[] = "cc2d7a9fbcfd69b95962fd2a942653a0f67e53bc00c10fb90f153cdaab4e0647";
+	static const char derived[] =
+	    "cc2d7a9fbcfd69b95962fd2a942653a0f67e53bc00c10fb90f153cdaab4e0647";
 	char url[TEST_URL_SIZE], hba[128];
 	struct err e;
 
 	(void)state;
 	(void)snprintf(url, sizeof(url), "%.900s password='owner\\'s'", t.url);
 	must(db_migrate_up(url, TEST_TIMEOUT_MS, &silent, &e));
-	assert_string_equal(test_text(t.admin_url, "select rolpassword like 'SCRAM-SHA-256$%' from pg_authid where rolname = 'wardian_api'"), "t");
+	assert_string_equal(test_text(t.admin_url, "select rolpassword like 'SCRAM-SHA-256$%' from "
+						   "pg_authid where rolname = 'wardian_api'"),
+	    "t");
 	(void)snprintf(hba, sizeof(hba), "%s/data/pg_hba.conf", t.dir);
 	{
 		FILE *f = fopen(hba, "w");
@@ -221,7 +230,9 @@ serving_roles_get_passwords_that_follow_from_the_urls(void **state)
 	assert_int_equal(login_as_api("wrong"), -1);
 	assert_int_equal(login_as_api(derived), 0);
 
-	const struct db_options o = { .url = url, .api_connections = 1, .sched_connections = 1, .timeout_ms = 5000 };
+	const struct db_options o = {
+		.url = url, .api_connections = 1, .sched_connections = 1, .timeout_ms = 5000
+	};
 	struct db *db;
 
 	must(db_open(&o, &db, &e));
@@ -235,7 +246,8 @@ an_unreachable_server_is_told_within_the_deadline(void **state)
 	struct err e;
 
 	(void)state;
-	must_fail(ERR_UNAVAILABLE, db_migrate_up("host=/nonexistent user=x dbname=y", 300, &silent, &e));
+	must_fail(
+	    ERR_UNAVAILABLE, db_migrate_up("host=/nonexistent user=x dbname=y", 300, &silent, &e));
 	assert_in_range(clock_mono_ms() - start, 200, 2000);
 	must_fail(ERR_CONF, db_migrate_up("postgresql://a:secret@[", 300, &silent, &e));
 	assert_null(strstr(e.msg, "secret"));

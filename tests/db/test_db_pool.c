@@ -26,7 +26,8 @@ static int
 put_into(struct db_tx *tx, struct uuid id, struct err *e)
 {
 	char text[UUID_STR_SIZE];
-	const struct db_arg args[] = { DB_ARG_TEXT(uuid_format(id, text)), DB_ARG_UUID(id), DB_ARGS_END };
+	const struct db_arg args[] = { DB_ARG_TEXT(uuid_format(id, text)), DB_ARG_UUID(id),
+		DB_ARGS_END };
 
 	return (int)db_exec(tx, "t_put", args, e);
 }
@@ -77,11 +78,12 @@ terminate(int64_t pid)
 {
 	char text[96];
 
-	(void)snprintf(text, sizeof(text), "select pg_terminate_backend(%lld, 5000)", (long long)pid);
+	(void)snprintf(
+	    text, sizeof(text), "select pg_terminate_backend(%lld, 5000)", (long long)pid);
 	test_script(t.admin_url, text);
 }
 
-/* --- load ---------------------------------------------------------------------------------------------- */
+/* --- load ------------------------------------------------------------------------------------- */
 
 struct load {
 	struct db *db;
@@ -113,7 +115,7 @@ judge(struct load *l, struct tenant_id tenant, struct uuid id, int rc, const str
 	if (rc == 0 && there == 1)
 		l->stored++;
 	else if (rc < 0 && there == 0 && l->may_fail &&
-	    (said->code == ERR_UNAVAILABLE || said->code == ERR_DB_RETRY))
+		 (said->code == ERR_UNAVAILABLE || said->code == ERR_DB_RETRY))
 		l->refused++;
 	else if (rc < 0 && there == 1 && l->may_fail && said->code == ERR_UNAVAILABLE)
 		l->unknown++;
@@ -155,7 +157,9 @@ run_threads(struct db *db, struct load *loads, int n, bool may_fail, struct load
 
 	*sum = (struct load){ 0 };
 	for (int i = 0; i < THREADS; i++) {
-		loads[i] = (struct load){ .db = db, .n = n, .may_fail = may_fail, .seed = (unsigned)i + 1 };
+		loads[i] = (struct load){
+			.db = db, .n = n, .may_fail = may_fail, .seed = (unsigned)i + 1
+		};
 		must(thread_start(&loads[i].thread, "load", run_load, &loads[i], &e));
 	}
 	for (int i = 0; i < THREADS; i++) {
@@ -171,8 +175,11 @@ run_threads(struct db *db, struct load *loads, int n, bool may_fail, struct load
 static void
 sixteen_threads_share_two_connections_without_seeing_each_others_tenants(void **state)
 {
-	const struct db_options o = { .url = t.url, .api_connections = 2, .sched_connections = 1,
-		.timeout_ms = 30000, .sql = sql };
+	const struct db_options o = { .url = t.url,
+		.api_connections = 2,
+		.sched_connections = 1,
+		.timeout_ms = 30000,
+		.sql = sql };
 	struct load loads[THREADS], sum;
 	struct db *db;
 	struct err e;
@@ -210,9 +217,10 @@ kill_backends(void *arg)
 	if (db_owner_open(t.admin_url, TEST_TIMEOUT_MS, &o, &e) < 0)
 		test_die("kill_backends", e.msg);
 	while (!atomic_load(&k->stop)) {
-		if (db_owner_query(o, "select pg_terminate_backend(pid) from pg_stat_activity"
-		                      " where usename like 'wardian_api' order by random() limit 1",
-		        0, NULL, count_true, &k->kills, &e) < 0)
+		if (db_owner_query(o,
+			"select pg_terminate_backend(pid) from pg_stat_activity"
+			" where usename like 'wardian_api' order by random() limit 1",
+			0, NULL, count_true, &k->kills, &e) < 0)
 			test_die("kill_backends", e.msg);
 		(void)poll(NULL, 0, 10);
 	}
@@ -233,7 +241,8 @@ killed_backends_cost_errors_but_no_answer_is_wrong(void **state)
 	run_threads(db, loads, 60, true, &sum);
 	atomic_store(&k.stop, true);
 	thread_join(&k.thread);
-	print_message("%d kills: %d stored, %d refused, %d unknown\n", k.kills, sum.stored, sum.refused, sum.unknown);
+	print_message("%d kills: %d stored, %d refused, %d unknown\n", k.kills, sum.stored,
+	    sum.refused, sum.unknown);
 	assert_int_equal(sum.wrong, 0);
 	assert_int_equal(sum.leaks, 0);
 	/* The id of a transaction of several round trips is always known before COMMIT. */
@@ -244,7 +253,7 @@ killed_backends_cost_errors_but_no_answer_is_wrong(void **state)
 	db_free(db);
 }
 
-/* --- one connection at a time ------------------------------------------------------------------------- */
+/* --- one connection at a time ----------------------------------------------------------------- */
 
 static void
 a_pool_that_is_used_up_is_busy_after_the_deadline_and_not_before(void **state)
@@ -316,8 +325,11 @@ a_server_that_falls_silent_costs_the_deadline_and_the_connection(void **state)
 {
 	static struct proxy proxy;
 	char url[TEST_URL_SIZE];
-	const struct db_options o = { .url = url, .api_connections = 2, .sched_connections = 1,
-		.timeout_ms = 600, .sql = sql };
+	const struct db_options o = { .url = url,
+		.api_connections = 2,
+		.sched_connections = 1,
+		.timeout_ms = 600,
+		.sql = sql };
 	struct uuid id = uuid_v7();
 	struct db_tx *tx;
 	struct db *db;

@@ -27,10 +27,12 @@ static const char sql_text[] =
     "-- :name t_sys_tenant :role sched\n"
     "insert into tenant (tenant_id, name) values ($1::uuid, $2::text)\n"
     "-- :name t_echo :role api\n"
-    "select $1::uuid as u, $2::text as t, $3::int8 as i, $4::int4 as s, $5::float8 as d, $6::bool as b,\n"
+    "select $1::uuid as u, $2::text as t, $3::int8 as i, $4::int4 as s, $5::float8 as d, $6::bool "
+    "as b,\n"
     "  $7::timestamptz as at, $8::bytea as y, $9::jsonb as j, $10::json as k\n"
     "-- :name t_arrays :role api\n"
-    "select u, t, i, d, at from unnest($1::uuid[], $2::text[], $3::int8[], $4::float8[], $5::timestamptz[])\n"
+    "select u, t, i, d, at from unnest($1::uuid[], $2::text[], $3::int8[], $4::float8[], "
+    "$5::timestamptz[])\n"
     "  with ordinality as x (u, t, i, d, at, n) order by n\n"
     "-- :name t_series :role api\n"
     "select i from generate_series(1, $1::int4) as x (i)\n"
@@ -72,16 +74,16 @@ every_type_travels_there_and_back(void **state)
 	struct uuid u = uuid_v7(), u2;
 	const struct db_arg args[] = { DB_ARG_UUID(u), DB_ARG_TEXT("gr\xc3\xbc\xc3\x9f'e\"\\"),
 		DB_ARG_I64(INT64_MIN), DB_ARG_I32(-5), DB_ARG_F64(-INFINITY), DB_ARG_BOOL(true),
-		DB_ARG_TIME(INT64_C(1732341000123456)), DB_ARG_BYTES("\0\xff", 2), DB_ARG_JSON("{\"a\": [1]}"),
-		DB_ARG_JSON("{\"a\":  1}"), DB_ARGS_END };
+		DB_ARG_TIME(INT64_C(1732341000123456)), DB_ARG_BYTES("\0\xff", 2),
+		DB_ARG_JSON("{\"a\": [1]}"), DB_ARG_JSON("{\"a\":  1}"), DB_ARGS_END };
 	const char *text, *j, *k;
 	struct db_bytes y;
 	int64_t i, s, at;
 	double d;
 	bool b;
-	const struct db_col cols[] = { DB_UUID("u", &u2), DB_TEXT("t", &text), DB_I64("i", &i), DB_I64("s", &s),
-		DB_F64("d", &d), DB_BOOL("b", &b), DB_TIME("at", &at), DB_BYTES("y", &y), DB_JSON("j", &j),
-		DB_JSON("k", &k), DB_COLS_END };
+	const struct db_col cols[] = { DB_UUID("u", &u2), DB_TEXT("t", &text), DB_I64("i", &i),
+		DB_I64("s", &s), DB_F64("d", &d), DB_BOOL("b", &b), DB_TIME("at", &at),
+		DB_BYTES("y", &y), DB_JSON("j", &j), DB_JSON("k", &k), DB_COLS_END };
 	struct err e;
 
 	(void)state;
@@ -102,15 +104,15 @@ every_type_travels_there_and_back(void **state)
 static void
 nulls_of_every_type_travel_there_and_back(void **state)
 {
-	const struct db_arg args[] = { DB_ARG_NULL(DB_TYPE_UUID), DB_ARG_TEXT(NULL), DB_ARG_NULL(DB_TYPE_I64),
-		DB_ARG_NULL(DB_TYPE_I32), DB_ARG_NULL(DB_TYPE_F64), DB_ARG_NULL(DB_TYPE_BOOL),
-		DB_ARG_TIME_OR_NULL(0), DB_ARG_NULL(DB_TYPE_BYTES), DB_ARG_JSON(NULL), DB_ARG_JSON(NULL),
-		DB_ARGS_END };
+	const struct db_arg args[] = { DB_ARG_NULL(DB_TYPE_UUID), DB_ARG_TEXT(NULL),
+		DB_ARG_NULL(DB_TYPE_I64), DB_ARG_NULL(DB_TYPE_I32), DB_ARG_NULL(DB_TYPE_F64),
+		DB_ARG_NULL(DB_TYPE_BOOL), DB_ARG_TIME_OR_NULL(0), DB_ARG_NULL(DB_TYPE_BYTES),
+		DB_ARG_JSON(NULL), DB_ARG_JSON(NULL), DB_ARGS_END };
 	const char *text = "x", *j = "x";
 	int64_t i = 1, at = 1;
 	double d = 1;
-	const struct db_col cols[] = { DB_TEXT_NULL("t", &text), DB_I64_NULL("i", &i), DB_F64_NULL("d", &d),
-		DB_TIME_NULL("at", &at), DB_JSON_NULL("j", &j), DB_COLS_END };
+	const struct db_col cols[] = { DB_TEXT_NULL("t", &text), DB_I64_NULL("i", &i),
+		DB_F64_NULL("d", &d), DB_TIME_NULL("at", &at), DB_JSON_NULL("j", &j), DB_COLS_END };
 	const struct db_col strict[] = { DB_I64("i", &i), DB_COLS_END };
 	struct err e;
 
@@ -157,20 +159,23 @@ arrays_are_unnested_in_their_order(void **state)
 	static const char *const texts[] = { "{a,\"b\"}", NULL };
 	static const int64_t numbers[] = { INT64_MAX, 0 }, times[] = { 0, 1000000 };
 	const double floats[] = { NAN, 1 };
-	const struct db_arg args[] = { DB_ARG_UUIDS(ids, 2), DB_ARG_TEXTS(texts, 2), DB_ARG_I64S(numbers, 2),
-		DB_ARG_F64S(floats, 2), DB_ARG_TIMES(times, 2), DB_ARGS_END };
+	const struct db_arg args[] = { DB_ARG_UUIDS(ids, 2), DB_ARG_TEXTS(texts, 2),
+		DB_ARG_I64S(numbers, 2), DB_ARG_F64S(floats, 2), DB_ARG_TIMES(times, 2),
+		DB_ARGS_END };
 	struct array_row r = { .seen = 0 };
-	const struct db_col cols[] = { DB_UUID("u", &r.u), DB_TEXT_NULL("t", &r.text), DB_I64("i", &r.i),
-		DB_F64("d", &r.d), DB_TIME_NULL("at", &r.at), DB_COLS_END };
-	const struct db_arg none[] = { DB_ARG_UUIDS(NULL, 0), DB_ARG_TEXTS(NULL, 0), DB_ARG_I64S(NULL, 0),
-		DB_ARG_F64S(NULL, 0), DB_ARG_TIMES(NULL, 0), DB_ARGS_END };
+	const struct db_col cols[] = { DB_UUID("u", &r.u), DB_TEXT_NULL("t", &r.text),
+		DB_I64("i", &r.i), DB_F64("d", &r.d), DB_TIME_NULL("at", &r.at), DB_COLS_END };
+	const struct db_arg none[] = { DB_ARG_UUIDS(NULL, 0), DB_ARG_TEXTS(NULL, 0),
+		DB_ARG_I64S(NULL, 0), DB_ARG_F64S(NULL, 0), DB_ARG_TIMES(NULL, 0), DB_ARGS_END };
 	struct err e;
 
 	(void)state;
-	assert_int_equal(db_read_each(db, alpha, "t_arrays", args, cols, mem, see_array_row, &r, &e), 2);
+	assert_int_equal(
+	    db_read_each(db, alpha, "t_arrays", args, cols, mem, see_array_row, &r, &e), 2);
 	assert_int_equal(r.seen, 2);
 	assert_int_equal(uuid_cmp(r.u, ids[1]), 0);
-	assert_int_equal(db_read_each(db, alpha, "t_arrays", none, cols, mem, see_array_row, &r, &e), 0);
+	assert_int_equal(
+	    db_read_each(db, alpha, "t_arrays", none, cols, mem, see_array_row, &r, &e), 0);
 }
 
 static void
@@ -178,8 +183,10 @@ what_is_committed_stays_and_what_is_not_goes(void **state)
 {
 	struct uuid kept = uuid_v7(), dropped = uuid_v7();
 	char public[2][13];
-	const struct db_arg keep[] = { DB_ARG_UUID(kept), fresh_public(kept, public[0]), DB_ARGS_END };
-	const struct db_arg drop[] = { DB_ARG_UUID(dropped), fresh_public(dropped, public[1]), DB_ARGS_END };
+	const struct db_arg keep[] = { DB_ARG_UUID(kept), fresh_public(kept, public[0]),
+		DB_ARGS_END };
+	const struct db_arg drop[] = { DB_ARG_UUID(dropped), fresh_public(dropped, public[1]),
+		DB_ARGS_END };
 	struct db_tx *tx;
 	struct err e;
 
@@ -262,8 +269,10 @@ mistakes_of_the_caller_are_schema_errors(void **state)
 	must_fail(ERR_DB_SCHEMA, db_read_one(db, alpha, "t_series", text, right, NULL, &e));
 	must_fail(ERR_DB_SCHEMA, db_read_one(db, alpha, "t_series", three, right, NULL, &e));
 	assert_int_equal(i, 9);
-	must_fail(ERR_DB_SCHEMA, db_read_each(db, alpha, "t_series", three, missing, NULL, NULL, NULL, &e));
-	must_fail(ERR_DB_SCHEMA, db_read_each(db, alpha, "t_series", three, wrong, mem, NULL, NULL, &e));
+	must_fail(ERR_DB_SCHEMA,
+	    db_read_each(db, alpha, "t_series", three, missing, NULL, NULL, NULL, &e));
+	must_fail(
+	    ERR_DB_SCHEMA, db_read_each(db, alpha, "t_series", three, wrong, mem, NULL, NULL, &e));
 	must_fail(ERR_DB_SCHEMA, db_read_one(db, alpha, "t_put", three, NULL, NULL, &e));
 	assert_int_equal(i, 9);
 }
@@ -316,7 +325,8 @@ the_scheduler_sees_all_tenants_and_cannot_run_tenants_statements(void **state)
 	char public[13];
 	const struct db_arg put[] = { DB_ARG_UUID(id), fresh_public(id, public), DB_ARGS_END };
 	const struct db_arg get[] = { DB_ARG_UUID(id), DB_ARGS_END };
-	const struct db_arg tenant[] = { DB_ARG_UUID(uuid_v7()), DB_ARG_TEXT("gamma"), DB_ARGS_END };
+	const struct db_arg tenant[] = { DB_ARG_UUID(uuid_v7()), DB_ARG_TEXT("gamma"),
+		DB_ARGS_END };
 	int64_t n = 0;
 	const struct db_col cols[] = { DB_I64("n", &n), DB_COLS_END };
 	struct db_sys_tx *sys;
@@ -346,8 +356,11 @@ round_trips_are_as_few_as_promised(void **state)
 	struct db_arg put[3][3], get[] = { DB_ARG_UUID(id[0]), DB_ARGS_END };
 	const char *name;
 	const struct db_col cols[] = { DB_TEXT("name", &name), DB_COLS_END };
-	const struct db_options o = { .url = url, .api_connections = 1, .sched_connections = 1,
-		.timeout_ms = 5000, .sql = sql };
+	const struct db_options o = { .url = url,
+		.api_connections = 1,
+		.sched_connections = 1,
+		.timeout_ms = 5000,
+		.sql = sql };
 	struct db_write w = { .stmt = "t_put", .args = put[2] };
 	int64_t rows;
 	struct db *via;

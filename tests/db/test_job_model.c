@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Random events against the state table and PostgreSQL at once: after each, both must agree.  Then a
- * storm of everything from many threads, after which every history must be a walk through the table.
+ * Random events against the state table and PostgreSQL at once: after each, both must agree.  Then
+ * a storm of everything from many threads, after which every history must be a walk through the
+ * table.
  */
 #include "job_fixture.h"
 
@@ -17,7 +18,7 @@ clear(void **state)
 	return 0;
 }
 
-/* --- a model of one job ------------------------------------------------------------------------------------- */
+/* --- a model of one job --------------------------------------------------------------------- */
 
 enum { MODEL_JOBS = 12, MODEL_STEPS = 3000 };
 
@@ -56,7 +57,8 @@ try_move(struct model *m, uint64_t *seed)
 {
 	enum job_event on = (enum job_event)(1 + next_random(seed) % (JOB_EVENT_COUNT - 1));
 	bool wrong_epoch = next_random(seed) % 8 == 0, wrong_state = next_random(seed) % 8 == 0;
-	enum job_state from = wrong_state ? (enum job_state)(next_random(seed) % JOB_STATE_COUNT) : m->state;
+	enum job_state from =
+	    wrong_state ? (enum job_state)(next_random(seed) % JOB_STATE_COUNT) : m->state;
 	struct job_move move = { .tenant = f.alpha.tenant, .id = m->id, .from = from, .on = on,
 		.epoch = m->epoch + wrong_epoch, .refund = next_random(seed) % 3 == 0 };
 	enum job_state to;
@@ -160,7 +162,7 @@ the_database_walks_as_the_table_says(void **state)
 	assert_true(ended > 20);
 }
 
-/* --- a storm --------------------------------------------------------------------------------------------------- */
+/* --- a storm -------------------------------------------------------------------------------- */
 
 enum { STORM_JOBS = 300, STORM_THREADS = 8, STORM_ROUNDS = 60 };
 
@@ -175,7 +177,8 @@ struct stormer {
 	bool failed;
 };
 
-/* A job that is over already.  Deadlocks (ERR_DB_RETRY) must not happen: rows are locked in one order. */
+/* A job that is over already.  Deadlocks (ERR_DB_RETRY) must not happen: rows are locked in one
+ * order. */
 static bool
 excused(const struct err *e)
 {
@@ -209,12 +212,17 @@ storm_move(struct stormer *s, struct arena *mem)
 	if (moves == NULL)
 		return arena_err(&s->e);
 	for (size_t i = 0; i < n; i++) {
-		enum job_event on = (enum job_event)(1 + next_random(&s->seed) % (JOB_EVENT_COUNT - 1));
+		enum job_event on =
+		    (enum job_event)(1 + next_random(&s->seed) % (JOB_EVENT_COUNT - 1));
 		enum job_state to;
 
 		if (job_fsm_next(rows[i].state, on, &to))
-			moves[used++] = (struct job_move){ .tenant = rows[i].tenant, .id = rows[i].id,
-				.epoch = rows[i].epoch, .from = rows[i].state, .on = on, .refund = true };
+			moves[used++] = (struct job_move){ .tenant = rows[i].tenant,
+				.id = rows[i].id,
+				.epoch = rows[i].epoch,
+				.from = rows[i].state,
+				.on = on,
+				.refund = true };
 	}
 	if (db_sys_begin(f.db, &tx, &s->e) < 0 || job_move(tx, moves, used, &s->e) < 0 ||
 	    db_sys_commit(&tx, &s->e) < 0)
@@ -308,10 +316,15 @@ after_a_storm_every_history_is_a_walk_through_the_table(void **state)
 		arena_reset(f.mem);
 		check_walk(storm_ids[i]);
 	}
-	assert_int_equal(fixture_count(&f, "select count(*) from wardian.job_queue q join wardian.job j using "
-	    "(tenant_id, job_id) where j.end_state is not null"), 0);
-	assert_int_equal(fixture_count(&f, "select count(*) from wardian.job_queue q where moves <> (select count(*) "
-	    "from wardian.job_event e where e.job_id = q.job_id)"), 0);
+	assert_int_equal(
+	    fixture_count(&f, "select count(*) from wardian.job_queue q join wardian.job j using "
+			      "(tenant_id, job_id) where j.end_state is not null"),
+	    0);
+	assert_int_equal(
+	    fixture_count(&f,
+		"select count(*) from wardian.job_queue q where moves <> (select count(*) "
+		"from wardian.job_event e where e.job_id = q.job_id)"),
+	    0);
 }
 
 int
@@ -319,7 +332,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(the_database_walks_as_the_table_says, clear),
-		cmocka_unit_test_setup(after_a_storm_every_history_is_a_walk_through_the_table, clear),
+		cmocka_unit_test_setup(
+		    after_a_storm_every_history_is_a_walk_through_the_table, clear),
 	};
 	int rc;
 

@@ -15,7 +15,7 @@ clear(void **state)
 	return 0;
 }
 
-/* --- claims ------------------------------------------------------------------------------------------------- */
+/* --- claims --------------------------------------------------------------------------------- */
 
 static void
 a_claim_brings_all_that_starting_takes(void **state)
@@ -31,21 +31,26 @@ a_claim_brings_all_that_starting_takes(void **state)
 	assert_int_equal(c.attempt, 1);
 	assert_string_equal(c.manifest, fixture_manifest);
 	assert_int_equal(c.created_wall_us, j.created_wall_us);
-	assert_int_equal(c.uid_slot, fixture_count(&f, "select uid_slot from wardian.tenant where name = 'alpha'"));
+	assert_int_equal(c.uid_slot,
+	    fixture_count(&f, "select uid_slot from wardian.tenant where name = 'alpha'"));
 	j = fixture_get(&f, &f.alpha, id);
 	assert_int_equal(j.state, JOB_CLAIMED);
 	assert_int_equal(j.epoch, 1);
 	assert_int_equal(j.attempt, 1);
 	assert_true(j.claimed_wall_us >= j.created_wall_us);
-	assert_int_equal(fixture_count(&f, "select count(*) from wardian.job_queue where lease_until "
-	    "between now() + interval '13 seconds' and now() + interval '15 seconds'"), 1);
+	assert_int_equal(
+	    fixture_count(&f,
+		"select count(*) from wardian.job_queue where lease_until "
+		"between now() + interval '13 seconds' and now() + interval '15 seconds'"),
+	    1);
 }
 
 static void
 a_claimed_unknown_canceled_or_delayed_job_is_not_claimed(void **state)
 {
 	struct job_claim c[5] = { { .epoch = 7 } };
-	struct uuid taken = fixture_submit(&f), canceled = fixture_submit(&f), delayed = fixture_submit(&f);
+	struct uuid taken = fixture_submit(&f), canceled = fixture_submit(&f),
+		    delayed = fixture_submit(&f);
 	struct uuid good = fixture_submit(&f);
 	struct err e = { 0 };
 
@@ -53,8 +58,12 @@ a_claimed_unknown_canceled_or_delayed_job_is_not_claimed(void **state)
 	assert_int_equal(fixture_claim(&f, &f.alpha, taken), 1);
 	must(job_cancel(f.db, &f.alpha, canceled, NULL, f.mem, &e));
 	assert_int_equal(fixture_claim(&f, &f.alpha, delayed), 1);
-	assert_true(fixture_move(&f, &(struct job_move){ .tenant = f.alpha.tenant, .id = delayed, .epoch = 1,
-		.from = JOB_CLAIMED, .on = JOB_ON_RETRY, .delay_ms = 60000 }));
+	assert_true(fixture_move(&f, &(struct job_move){ .tenant = f.alpha.tenant,
+					 .id = delayed,
+					 .epoch = 1,
+					 .from = JOB_CLAIMED,
+					 .on = JOB_ON_RETRY,
+					 .delay_ms = 60000 }));
 	for (size_t i = 0; i < ARRAY_LEN(c); i++)
 		c[i].tenant = f.alpha.tenant;
 	c[0].id = taken;
@@ -72,8 +81,8 @@ static void
 a_job_named_twice_or_under_a_foreign_tenant_is_claimed_once(void **state)
 {
 	struct uuid id = fixture_submit(&f);
-	struct job_claim c[3] = { { .tenant = f.beta.tenant, .id = id }, { .tenant = f.alpha.tenant, .id = id },
-		{ .tenant = f.alpha.tenant, .id = id } };
+	struct job_claim c[3] = { { .tenant = f.beta.tenant, .id = id },
+		{ .tenant = f.alpha.tenant, .id = id }, { .tenant = f.alpha.tenant, .id = id } };
 	struct err e = { 0 };
 
 	(void)state;
@@ -81,6 +90,26 @@ a_job_named_twice_or_under_a_foreign_tenant_is_claimed_once(void **state)
 	assert_int_equal(c[0].epoch, 0);
 	assert_int_equal(c[1].epoch + c[2].epoch, 1);
 	assert_int_equal(fixture_count(&f, "select count(*) from wardian.job_event"), 1);
+}
+
+static void
+a_job_that_somebody_is_moving_is_skipped_and_not_waited_for(void **state)
+{
+	struct uuid id = fixture_submit(&f);
+	struct job_move m = {
+		.tenant = f.alpha.tenant, .id = id, .from = JOB_QUEUED, .on = JOB_ON_CANCEL
+	};
+	struct db_sys_tx *tx;
+	struct err e = { 0 };
+
+	(void)state;
+	must(db_sys_begin(f.db, &tx, &e));
+	must(job_move(tx, &m, 1, &e));
+	assert_true(m.ok);
+	/* Waiting would end with a deadline, for the other transaction is this thread's own. */
+	assert_int_equal(fixture_claim(&f, &f.alpha, id), 0);
+	db_sys_tx_free(tx);
+	assert_int_equal(fixture_claim(&f, &f.alpha, id), 1);
 }
 
 static void
@@ -133,7 +162,7 @@ a_failed_claim_leaves_its_output_alone(void **state)
 	fixture_expect_state(&f, id, JOB_QUEUED);
 }
 
-/* --- many claimers --------------------------------------------------------------------------------------------- */
+/* --- many claimers -------------------------------------------------------------------------- */
 
 enum { JOBS = 2000, CLAIMERS = 8, CLAIM_BATCH = 50 };
 
@@ -227,13 +256,17 @@ many_claimers_take_each_job_exactly_once(void **state)
 	qsort(all, JOBS, sizeof(all[0]), order_ids);
 	for (size_t i = 1; i < JOBS; i++)
 		assert_int_not_equal(uuid_cmp(all[i - 1], all[i]), 0);
-	assert_int_equal(fixture_count(&f, "select count(*) from wardian.job_queue where state = 'claimed' "
-	    "and lease_epoch = 1 and attempt = 1 and moves = 1"), JOBS);
-	assert_int_equal(fixture_count(&f, "select count(*) from wardian.job_event where number = 0 and epoch = 1"),
+	assert_int_equal(
+	    fixture_count(&f, "select count(*) from wardian.job_queue where state = 'claimed' "
+			      "and lease_epoch = 1 and attempt = 1 and moves = 1"),
+	    JOBS);
+	assert_int_equal(
+	    fixture_count(
+		&f, "select count(*) from wardian.job_event where number = 0 and epoch = 1"),
 	    JOBS);
 }
 
-/* --- moves -------------------------------------------------------------------------------------------------------- */
+/* --- moves ---------------------------------------------------------------------------------- */
 
 static void
 a_job_runs_from_claim_to_success(void **state)
@@ -250,10 +283,28 @@ a_job_runs_from_claim_to_success(void **state)
 	assert_true(fixture_step(&f, id, 1, JOB_RUNNING, JOB_ON_EXITED_OK));
 	j = fixture_get(&f, &f.alpha, id);
 	assert_int_equal(j.state, JOB_SUCCEEDED);
-	assert_true(j.ended_wall_us >= j.started_wall_us && j.started_wall_us > 0 && j.claimed_wall_us > 0);
+	assert_true(
+	    j.ended_wall_us >= j.started_wall_us && j.started_wall_us > 0 && j.claimed_wall_us > 0);
 	assert_int_equal(j.epoch, 1);
 	assert_int_equal(j.attempt, 1);
 	assert_int_equal(fixture_count(&f, "select count(*) from wardian.job_queue"), 0);
+}
+
+static void
+a_job_on_its_way_out_keeps_when_it_started(void **state)
+{
+	struct uuid id = fixture_submit(&f);
+	int64_t started;
+
+	(void)state;
+	assert_int_equal(fixture_claim(&f, &f.alpha, id), 1);
+	assert_true(fixture_step(&f, id, 1, JOB_CLAIMED, JOB_ON_STARTED));
+	started = fixture_get(&f, &f.alpha, id).started_wall_us;
+	assert_true(fixture_step(&f, id, 1, JOB_RUNNING, JOB_ON_CANCEL));
+	assert_int_equal(fixture_get(&f, &f.alpha, id).started_wall_us, started);
+	assert_true(fixture_step(&f, id, 1, JOB_CANCELING, JOB_ON_REAPED));
+	assert_int_equal(fixture_get(&f, &f.alpha, id).started_wall_us, started);
+	fixture_expect_state(&f, id, JOB_CANCELED);
 }
 
 static void
@@ -282,9 +333,14 @@ a_stale_epoch_moves_nothing(void **state)
 		enum job_state from;
 		enum job_event on;
 	} moves[] = {
-		{ JOB_CLAIMED, JOB_ON_STARTED }, { JOB_CLAIMED, JOB_ON_EXITED_OK }, { JOB_CLAIMED, JOB_ON_RETRY },
-		{ JOB_CLAIMED, JOB_ON_EXITED_BAD }, { JOB_CLAIMED, JOB_ON_CANCEL }, { JOB_CLAIMED, JOB_ON_LEASE_LOST },
-		{ JOB_RUNNING, JOB_ON_EXITED_OK }, { JOB_CANCELING, JOB_ON_REAPED },
+		{ JOB_CLAIMED, JOB_ON_STARTED },
+		{ JOB_CLAIMED, JOB_ON_EXITED_OK },
+		{ JOB_CLAIMED, JOB_ON_RETRY },
+		{ JOB_CLAIMED, JOB_ON_EXITED_BAD },
+		{ JOB_CLAIMED, JOB_ON_CANCEL },
+		{ JOB_CLAIMED, JOB_ON_LEASE_LOST },
+		{ JOB_RUNNING, JOB_ON_EXITED_OK },
+		{ JOB_CANCELING, JOB_ON_REAPED },
 	};
 	struct uuid id = fixture_submit(&f);
 
@@ -345,8 +401,11 @@ a_retry_waits_counts_and_refunds_as_asked(void **state)
 	assert_int_equal(j.state, JOB_QUEUED);
 	assert_int_equal(j.attempt, 1);
 	assert_int_equal(j.started_wall_us, 0);
-	assert_int_equal(fixture_count(&f, "select count(*) from wardian.job_queue where lease_owner is null and "
-	    "lease_until is null and not_before is null and queued_at > claimed_at"), 1);
+	assert_int_equal(
+	    fixture_count(&f,
+		"select count(*) from wardian.job_queue where lease_owner is null and "
+		"lease_until is null and not_before is null and queued_at > claimed_at"),
+	    1);
 	assert_int_equal(fixture_claim(&f, &f.alpha, id), 2);
 	assert_int_equal(fixture_get(&f, &f.alpha, id).attempt, 2);
 	m.epoch = 2;
@@ -354,8 +413,11 @@ a_retry_waits_counts_and_refunds_as_asked(void **state)
 	m.delay_ms = 30000;
 	assert_true(fixture_move(&f, &m));
 	assert_int_equal(fixture_get(&f, &f.alpha, id).attempt, 1);
-	assert_int_equal(fixture_count(&f, "select count(*) from wardian.job_queue where not_before "
-	    "between now() + interval '25 seconds' and now() + interval '30 seconds'"), 1);
+	assert_int_equal(
+	    fixture_count(&f,
+		"select count(*) from wardian.job_queue where not_before "
+		"between now() + interval '25 seconds' and now() + interval '30 seconds'"),
+	    1);
 	assert_int_equal(fixture_claim(&f, &f.alpha, id), 0);
 }
 
@@ -398,15 +460,19 @@ a_batch_of_more_moves_than_one_statement_holds_is_applied_whole(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < MANY; i++)
-		m[i] = (struct job_move){ .tenant = f.alpha.tenant, .id = fixture_submit(&f), .from = JOB_QUEUED,
+		m[i] = (struct job_move){ .tenant = f.alpha.tenant,
+			.id = fixture_submit(&f),
+			.from = JOB_QUEUED,
 			.on = JOB_ON_CANCEL };
 	must(db_sys_begin(f.db, &tx, &e));
 	must(job_move(tx, m, MANY, &e));
 	must(db_sys_commit(&tx, &e));
 	for (size_t i = 0; i < MANY; i++)
 		assert_true(m[i].ok);
-	assert_int_equal(fixture_count(&f, "select count(*) from wardian.job where end_state = 'canceled' "
-	    "and claimed_at is null and last_epoch = 0"), MANY);
+	assert_int_equal(
+	    fixture_count(&f, "select count(*) from wardian.job where end_state = 'canceled' "
+			      "and claimed_at is null and last_epoch = 0"),
+	    MANY);
 }
 
 static void
@@ -428,7 +494,7 @@ a_transaction_that_is_given_up_leaves_the_state(void **state)
 	assert_int_equal(fixture_count(&f, "select count(*) from wardian.job_event"), 1);
 }
 
-/* --- leases --------------------------------------------------------------------------------------------------------- */
+/* --- leases --------------------------------------------------------------------------------- */
 
 static void
 leases_are_renewed_for_their_node_alone(void **state)
@@ -461,11 +527,15 @@ a_lease_that_ran_out_is_found_after_its_grace_longest_first(void **state)
 	assert_int_equal(fixture_claim(&f, &f.alpha, old), 1);
 	assert_int_equal(fixture_claim(&f, &f.alpha, older), 1);
 	assert_int_equal(fixture_claim(&f, &f.alpha, live), 1);
-	(void)snprintf(sql, sizeof(sql), "update wardian.job_queue set lease_until = now() - interval '3 seconds' "
-	    "where job_id = '%s'", uuid_format(old, text));
+	(void)snprintf(sql, sizeof(sql),
+	    "update wardian.job_queue set lease_until = now() - interval '3 seconds' "
+	    "where job_id = '%s'",
+	    uuid_format(old, text));
 	test_script(f.t.url, sql);
-	(void)snprintf(sql, sizeof(sql), "update wardian.job_queue set lease_until = now() - interval '9 seconds' "
-	    "where job_id = '%s'", uuid_format(older, text));
+	(void)snprintf(sql, sizeof(sql),
+	    "update wardian.job_queue set lease_until = now() - interval '9 seconds' "
+	    "where job_id = '%s'",
+	    uuid_format(older, text));
 	test_script(f.t.url, sql);
 	must(job_queue_expired(f.db, 1000, 10, f.mem, &rows, &n, &e));
 	assert_int_equal(n, 2);
@@ -503,7 +573,7 @@ what_a_node_holds_is_listed_with_its_wishes(void **state)
 	assert_true(rows[0].cancel_requested);
 }
 
-/* --- waiting rows ------------------------------------------------------------------------------------------------------ */
+/* --- waiting rows --------------------------------------------------------------------------- */
 
 static void
 waiting_rows_are_due_ones_by_wish_priority_and_age(void **state)
@@ -525,8 +595,12 @@ waiting_rows_are_due_ones_by_wish_priority_and_age(void **state)
 	must(job_cancel(f.db, &f.alpha, canceled, NULL, f.mem, &e));
 	delayed = fixture_submit(&f);
 	assert_int_equal(fixture_claim(&f, &f.alpha, delayed), 1);
-	assert_true(fixture_move(&f, &(struct job_move){ .tenant = f.alpha.tenant, .id = delayed, .epoch = 1,
-		.from = JOB_CLAIMED, .on = JOB_ON_RETRY, .delay_ms = 60000 }));
+	assert_true(fixture_move(&f, &(struct job_move){ .tenant = f.alpha.tenant,
+					 .id = delayed,
+					 .epoch = 1,
+					 .from = JOB_CLAIMED,
+					 .on = JOB_ON_RETRY,
+					 .delay_ms = 60000 }));
 	must(job_queue_waiting(f.db, 10, f.mem, &rows, &n, &e));
 	assert_int_equal(n, 4);
 	assert_int_equal(uuid_cmp(rows[0].id, canceled), 0);
@@ -591,15 +665,25 @@ many_tenants_share_what_is_returned(void **state)
 	assert_int_equal(n, 100);
 }
 
-/* --- attempts -------------------------------------------------------------------------------------------------------------- */
+/* --- attempts ------------------------------------------------------------------------------- */
 
 static struct job_attempt
 attempt_of(struct uuid id, int64_t epoch)
 {
-	return (struct job_attempt){ .tenant = f.alpha.tenant, .id = id, .epoch = epoch, .node = f.node,
-		.outcome = "exited", .exit_code = 3, .started_wall_us = 1000000, .ended_wall_us = 3000000,
-		.wall_ns = 2000000000, .cpu_user_ns = 700, .cpu_system_ns = 70, .memory_peak_bytes = 4096,
-		.log_bytes = 12, .log_truncated = true };
+	return (struct job_attempt){ .tenant = f.alpha.tenant,
+		.id = id,
+		.epoch = epoch,
+		.node = f.node,
+		.outcome = "exited",
+		.exit_code = 3,
+		.started_wall_us = 1000000,
+		.ended_wall_us = 3000000,
+		.wall_ns = 2000000000,
+		.cpu_user_ns = 700,
+		.cpu_system_ns = 70,
+		.memory_peak_bytes = 4096,
+		.log_bytes = 12,
+		.log_truncated = true };
 }
 
 static int
@@ -637,7 +721,8 @@ an_attempt_is_recorded_once_and_shown_with_its_job(void **state)
 	assert_int_equal(j.cpu_ns, 770);
 	assert_int_equal(j.memory_peak_bytes, 4096);
 	assert_true(j.log_truncated);
-	/* The row was claimed when the job was over already, so only the record knows when it began. */
+	/* The row was claimed when the job was over already, so only the record knows when it
+	 * began. */
 	assert_int_equal(j.started_wall_us, 1000000);
 }
 
@@ -685,22 +770,30 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_claim_brings_all_that_starting_takes, clear),
-		cmocka_unit_test_setup(a_claimed_unknown_canceled_or_delayed_job_is_not_claimed, clear),
-		cmocka_unit_test_setup(a_job_named_twice_or_under_a_foreign_tenant_is_claimed_once, clear),
+		cmocka_unit_test_setup(
+		    a_claimed_unknown_canceled_or_delayed_job_is_not_claimed, clear),
+		cmocka_unit_test_setup(
+		    a_job_named_twice_or_under_a_foreign_tenant_is_claimed_once, clear),
+		cmocka_unit_test_setup(
+		    a_job_that_somebody_is_moving_is_skipped_and_not_waited_for, clear),
 		cmocka_unit_test_setup(manifests_beyond_a_batch_s_room_wait_for_the_next, clear),
 		cmocka_unit_test_setup(a_failed_claim_leaves_its_output_alone, clear),
 		cmocka_unit_test_setup(many_claimers_take_each_job_exactly_once, clear),
 		cmocka_unit_test_setup(a_job_runs_from_claim_to_success, clear),
+		cmocka_unit_test_setup(a_job_on_its_way_out_keeps_when_it_started, clear),
 		cmocka_unit_test_setup(a_failure_keeps_its_cause_and_a_success_has_none, clear),
 		cmocka_unit_test_setup(a_stale_epoch_moves_nothing, clear),
-		cmocka_unit_test_setup(a_move_from_another_state_or_of_another_tenant_s_job_moves_nothing, clear),
+		cmocka_unit_test_setup(
+		    a_move_from_another_state_or_of_another_tenant_s_job_moves_nothing, clear),
 		cmocka_unit_test_setup(a_job_that_is_over_never_moves_again, clear),
 		cmocka_unit_test_setup(a_retry_waits_counts_and_refunds_as_asked, clear),
 		cmocka_unit_test_setup(moves_of_one_job_in_one_batch_happen_in_order, clear),
-		cmocka_unit_test_setup(a_batch_of_more_moves_than_one_statement_holds_is_applied_whole, clear),
+		cmocka_unit_test_setup(
+		    a_batch_of_more_moves_than_one_statement_holds_is_applied_whole, clear),
 		cmocka_unit_test_setup(a_transaction_that_is_given_up_leaves_the_state, clear),
 		cmocka_unit_test_setup(leases_are_renewed_for_their_node_alone, clear),
-		cmocka_unit_test_setup(a_lease_that_ran_out_is_found_after_its_grace_longest_first, clear),
+		cmocka_unit_test_setup(
+		    a_lease_that_ran_out_is_found_after_its_grace_longest_first, clear),
 		cmocka_unit_test_setup(what_a_node_holds_is_listed_with_its_wishes, clear),
 		cmocka_unit_test_setup(waiting_rows_are_due_ones_by_wish_priority_and_age, clear),
 		cmocka_unit_test_setup(one_tenant_s_backlog_does_not_hide_another_s, clear),

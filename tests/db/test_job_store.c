@@ -14,7 +14,7 @@ clear(void **state)
 	return 0;
 }
 
-/* --- submit and get ---------------------------------------------------------------------------------------- */
+/* --- submit and get ------------------------------------------------------------------------- */
 
 static void
 what_was_submitted_is_read_back(void **state)
@@ -28,7 +28,8 @@ what_was_submitted_is_read_back(void **state)
 	s.spec.labels = "{\"team\":\"aero\"}";
 	s.spec.priority = -7;
 	s.spec.cpu_milli = 2300;
-	s.manifest = "{\"environment\":\"demo\",\"name\":\"a \\\"name\\\"\"} trailing bytes are not its own";
+	s.manifest =
+	    "{\"environment\":\"demo\",\"name\":\"a \\\"name\\\"\"} trailing bytes are not its own";
 	s.manifest_n = strlen("{\"environment\":\"demo\",\"name\":\"a \\\"name\\\"\"}");
 	id = fixture_submit_as(&f, &f.alpha, &s);
 	j = fixture_get(&f, &f.alpha, id);
@@ -37,7 +38,8 @@ what_was_submitted_is_read_back(void **state)
 	assert_string_equal(j.environment, "demo");
 	assert_string_equal(j.name, "a \"name\"");
 	assert_string_equal(j.labels, "{\"team\": \"aero\"}");
-	assert_string_equal(j.manifest, "{\"name\": \"a \\\"name\\\"\", \"environment\": \"demo\"}");
+	assert_string_equal(
+	    j.manifest, "{\"name\": \"a \\\"name\\\"\", \"environment\": \"demo\"}");
 	assert_null(j.cause);
 	assert_int_equal(j.priority, -7);
 	assert_int_equal(j.cpu_milli, 2300);
@@ -60,10 +62,13 @@ a_submission_is_whole_and_audited(void **state)
 	(void)state;
 	assert_int_equal(fixture_count(&f, "select count(*) from wardian.job"), 1);
 	assert_int_equal(fixture_count(&f, "select count(*) from wardian.job_manifest"), 1);
-	assert_int_equal(fixture_count(&f, "select count(*) from wardian.job_queue where state = 'queued'"), 1);
+	assert_int_equal(
+	    fixture_count(&f, "select count(*) from wardian.job_queue where state = 'queued'"), 1);
 	assert_int_equal(fixture_count(&f, "select count(*) from wardian.idempotency"), 0);
-	assert_string_equal(test_text(f.t.url, "select action from wardian.audit_log"), "job.submit");
-	assert_string_equal(test_text(f.t.url, "select request_id from wardian.audit_log"), "req-00000001");
+	assert_string_equal(
+	    test_text(f.t.url, "select action from wardian.audit_log"), "job.submit");
+	assert_string_equal(
+	    test_text(f.t.url, "select request_id from wardian.audit_log"), "req-00000001");
 	assert_string_equal(test_text(f.t.url, "select resource from wardian.audit_log"),
 	    id_format("job", id, resource));
 }
@@ -87,7 +92,7 @@ a_manifest_that_the_database_refuses_leaves_nothing_behind(void **state)
 	assert_int_equal(fixture_count(&f, "select count(*) from wardian.audit_log"), 0);
 }
 
-/* --- idempotency --------------------------------------------------------------------------------------------- */
+/* --- idempotency ---------------------------------------------------------------------------- */
 
 static void
 a_repeated_key_answers_with_the_first_job(void **state)
@@ -121,7 +126,8 @@ a_key_used_for_another_request_is_refused(void **state)
 	memset(s.fingerprint, 1, sizeof(s.fingerprint));
 	(void)fixture_submit_as(&f, &f.alpha, &s);
 	s.fingerprint[31] ^= 1;
-	must_fail(ERR_IDEMPOTENCY_REUSED, job_submit(f.db, &f.alpha, &s, f.mem, &id, &replayed, &e));
+	must_fail(
+	    ERR_IDEMPOTENCY_REUSED, job_submit(f.db, &f.alpha, &s, f.mem, &id, &replayed, &e));
 	assert_true(uuid_is_nil(id));
 	assert_false(replayed);
 	assert_int_equal(fixture_count(&f, "select count(*) from wardian.job"), 1);
@@ -184,7 +190,7 @@ equal_requests_at_once_make_one_job(void **state)
 	assert_int_equal(fixture_count(&f, "select count(*) from wardian.job_queue"), 1);
 }
 
-/* --- quota --------------------------------------------------------------------------------------------------- */
+/* --- quota ---------------------------------------------------------------------------------- */
 
 static void
 a_used_up_quota_refuses_with_both_numbers_and_only_its_own_tenant(void **state)
@@ -229,11 +235,13 @@ the_estimate_of_rows_is_never_too_low(void **state)
 	(void)state;
 	for (int i = 0; i < 400; i++)
 		(void)fixture_submit_as(&f, &f.alpha, &s);
-	assert_true(fixture_count(&f, "select pg_relation_size('wardian.job_queue') / 8192 * 70") >= 400);
+	assert_true(
+	    fixture_count(&f, "select pg_relation_size('wardian.job_queue') / 8192 * 70") >= 400);
 	/* Packed as densely as PostgreSQL ever would. */
 	test_script(f.t.url, "alter table wardian.job_queue set (fillfactor = 100)");
 	test_script(f.t.url, "vacuum full wardian.job_queue");
-	assert_true(fixture_count(&f, "select pg_relation_size('wardian.job_queue') / 8192 * 70") >= 400);
+	assert_true(
+	    fixture_count(&f, "select pg_relation_size('wardian.job_queue') / 8192 * 70") >= 400);
 	test_script(f.t.url, "alter table wardian.job_queue set (fillfactor = 50)");
 }
 
@@ -252,7 +260,7 @@ a_quota_beyond_a_page_of_rows_still_holds(void **state)
 	must_fail(ERR_QUOTA, job_submit(f.db, &f.alpha, &s, f.mem, &id, &replayed, &e));
 }
 
-/* --- list ------------------------------------------------------------------------------------------------------ */
+/* --- list ----------------------------------------------------------------------------------- */
 
 static void
 list(const struct principal *who, const struct job_filter *filter, struct job **ret, size_t *ret_n,
@@ -378,7 +386,7 @@ filters_choose_by_state_environment_and_label(void **state)
 	expect_only(&filter, NULL, 0);
 }
 
-/* --- cancel ----------------------------------------------------------------------------------------------------- */
+/* --- cancel --------------------------------------------------------------------------------- */
 
 static void
 a_wish_to_cancel_is_kept_once_and_audited_once(void **state)
@@ -394,8 +402,12 @@ a_wish_to_cancel_is_kept_once_and_audited_once(void **state)
 	must(job_cancel(f.db, &f.alpha, id, "req-00000003", f.mem, &e));
 	assert_int_equal(fixture_get(&f, &f.alpha, id).cancel_requested_wall_us, first);
 	fixture_expect_state(&f, id, JOB_QUEUED); /* a wish is no move */
-	assert_int_equal(fixture_count(&f, "select count(*) from wardian.audit_log where action = 'job.cancel'"), 1);
-	assert_string_equal(test_text(f.t.url, "select request_id from wardian.audit_log where action = 'job.cancel'"),
+	assert_int_equal(
+	    fixture_count(&f, "select count(*) from wardian.audit_log where action = 'job.cancel'"),
+	    1);
+	assert_string_equal(
+	    test_text(
+		f.t.url, "select request_id from wardian.audit_log where action = 'job.cancel'"),
 	    "req-00000002");
 }
 
@@ -410,7 +422,9 @@ a_job_that_is_over_cannot_be_canceled(void **state)
 	assert_true(fixture_step(&f, id, 1, JOB_CLAIMED, JOB_ON_EXITED_OK));
 	must_fail(ERR_CONFLICT, job_cancel(f.db, &f.alpha, id, NULL, f.mem, &e));
 	assert_non_null(strstr(e.msg, "succeeded"));
-	assert_int_equal(fixture_count(&f, "select count(*) from wardian.audit_log where action = 'job.cancel'"), 0);
+	assert_int_equal(
+	    fixture_count(&f, "select count(*) from wardian.audit_log where action = 'job.cancel'"),
+	    0);
 }
 
 static void
@@ -432,7 +446,7 @@ a_canceled_job_remembers_when_it_was_wished(void **state)
 	assert_true(j.ended_wall_us >= wished);
 }
 
-/* --- history ----------------------------------------------------------------------------------------------------- */
+/* --- history -------------------------------------------------------------------------------- */
 
 static void
 history_is_empty_then_in_order(void **state)
@@ -461,7 +475,7 @@ history_is_empty_then_in_order(void **state)
 	assert_null(moves[2].detail);
 }
 
-/* --- strangers --------------------------------------------------------------------------------------------------- */
+/* --- strangers ------------------------------------------------------------------------------ */
 
 static void
 a_foreign_job_is_not_there_in_any_function(void **state)
@@ -482,7 +496,8 @@ a_foreign_job_is_not_there_in_any_function(void **state)
 		memset(told[i], 0, sizeof(told[i]));
 		assert_int_equal(job_get(f.db, f.beta.tenant, ids[i], f.mem, &j, &told[i][0]), -1);
 		assert_int_equal(job_cancel(f.db, &f.beta, ids[i], NULL, f.mem, &told[i][1]), -1);
-		assert_int_equal(job_history(f.db, f.beta.tenant, ids[i], f.mem, &moves, &n, &told[i][2]), -1);
+		assert_int_equal(
+		    job_history(f.db, f.beta.tenant, ids[i], f.mem, &moves, &n, &told[i][2]), -1);
 		for (size_t k = 0; k < 3; k++)
 			assert_int_equal(told[i][k].code, ERR_NOT_FOUND);
 	}
@@ -526,12 +541,14 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(what_was_submitted_is_read_back, clear),
 		cmocka_unit_test_setup(a_submission_is_whole_and_audited, clear),
-		cmocka_unit_test_setup(a_manifest_that_the_database_refuses_leaves_nothing_behind, clear),
+		cmocka_unit_test_setup(
+		    a_manifest_that_the_database_refuses_leaves_nothing_behind, clear),
 		cmocka_unit_test_setup(a_repeated_key_answers_with_the_first_job, clear),
 		cmocka_unit_test_setup(a_key_used_for_another_request_is_refused, clear),
 		cmocka_unit_test_setup(keys_of_two_tenants_never_meet, clear),
 		cmocka_unit_test_setup(equal_requests_at_once_make_one_job, clear),
-		cmocka_unit_test_setup(a_used_up_quota_refuses_with_both_numbers_and_only_its_own_tenant, clear),
+		cmocka_unit_test_setup(
+		    a_used_up_quota_refuses_with_both_numbers_and_only_its_own_tenant, clear),
 		cmocka_unit_test_setup(a_claimed_job_no_longer_counts_as_waiting, clear),
 		cmocka_unit_test_setup(the_estimate_of_rows_is_never_too_low, clear),
 		cmocka_unit_test_setup(a_quota_beyond_a_page_of_rows_still_holds, clear),
@@ -543,7 +560,8 @@ main(void)
 		cmocka_unit_test_setup(a_canceled_job_remembers_when_it_was_wished, clear),
 		cmocka_unit_test_setup(history_is_empty_then_in_order, clear),
 		cmocka_unit_test_setup(a_foreign_job_is_not_there_in_any_function, clear),
-		cmocka_unit_test_setup(another_tenant_s_backlog_does_not_change_what_one_sees, clear),
+		cmocka_unit_test_setup(
+		    another_tenant_s_backlog_does_not_change_what_one_sees, clear),
 	};
 	int rc;
 

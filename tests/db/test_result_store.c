@@ -31,8 +31,12 @@ values_come_back_by_name_with_units_and_reasons(void **state)
 {
 	struct result_value v[] = {
 		{ .name = "vmax", .value = 0.1 + 0.2, .unit = "V" },
-		{ .name = "bad", .missing = true, .value = 7, .reason = "the log has no such line" },
-		{ .name = "nan", .value = (double)NAN }, { .name = "inf", .value = -(double)INFINITY },
+		{ .name = "bad",
+		    .missing = true,
+		    .value = 7,
+		    .reason = "the log has no such line" },
+		{ .name = "nan", .value = (double)NAN },
+		{ .name = "inf", .value = -(double)INFINITY },
 		{ .name = "\xcf\x83 \"quoted\" {1,2}", .value = 5e-324 },
 	};
 	const struct result_set set = { .values = v, .n_values = ARRAY_LEN(v) };
@@ -59,7 +63,8 @@ values_come_back_by_name_with_units_and_reasons(void **state)
 			continue;
 		}
 		assert_null(got[i].reason);
-		assert_true(got[i].value == want->value || (isnan(got[i].value) && isnan(want->value)));
+		assert_true(
+		    got[i].value == want->value || (isnan(got[i].value) && isnan(want->value)));
 		assert_int_equal(got[i].unit == NULL, want->unit == NULL);
 	}
 }
@@ -68,7 +73,11 @@ static void
 points_come_back_in_the_order_in_which_they_were_found(void **state)
 {
 	struct result_point p[] = {
-		{ "T", 0, 1 }, { "P", 0, 10 }, { "T", 20, 2 }, { "P", 20, (double)NAN }, { "T", 5, 3 },
+		{ "T", 0, 1 },
+		{ "P", 0, 10 },
+		{ "T", 20, 2 },
+		{ "P", 20, (double)NAN },
+		{ "T", 5, 3 },
 	};
 	const struct result_set set = { .points = p, .n_points = ARRAY_LEN(p) };
 	struct uuid id = fixture_submit(&f);
@@ -139,7 +148,8 @@ the_greatest_set_is_stored_and_read_within_a_request_s_memory(void **state)
 	must(result_values(f.db, f.alpha.tenant, id, mem, &values, &n, &e));
 	assert_int_equal(n, CAP_RESULT_VALUES);
 	assert_true(values[999].value == 999);
-	must(result_points(f.db, f.alpha.tenant, id, "n0001", CAP_METRIC_POINTS + 1, mem, &points, &n, &e));
+	must(result_points(
+	    f.db, f.alpha.tenant, id, "n0001", CAP_METRIC_POINTS + 1, mem, &points, &n, &e));
 	assert_int_equal(n, CAP_METRIC_POINTS / 2);
 	assert_true(points[n - 1].step == CAP_METRIC_POINTS / 2 - 1);
 	for (size_t i = 1; i < n; i++)
@@ -202,9 +212,11 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(values_come_back_by_name_with_units_and_reasons, clear),
-		cmocka_unit_test_setup(points_come_back_in_the_order_in_which_they_were_found, clear),
+		cmocka_unit_test_setup(
+		    points_come_back_in_the_order_in_which_they_were_found, clear),
 		cmocka_unit_test_setup(an_empty_set_writes_nothing, clear),
-		cmocka_unit_test_setup(the_greatest_set_is_stored_and_read_within_a_request_s_memory, clear),
+		cmocka_unit_test_setup(
+		    the_greatest_set_is_stored_and_read_within_a_request_s_memory, clear),
 		cmocka_unit_test_setup(a_second_set_for_the_same_job_is_refused_whole, clear),
 		cmocka_unit_test_setup(results_need_a_job_of_the_same_tenant, clear),
 		cmocka_unit_test_setup(another_tenant_reads_nothing, clear),

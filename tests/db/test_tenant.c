@@ -16,7 +16,9 @@ static struct tenants *tenants;
 static int
 setup(void **state)
 {
-	const struct tenants_options o = { .db = db, .metrics = metrics, .cache_ms = 300, .cache_entries = 64 };
+	const struct tenants_options o = {
+		.db = db, .metrics = metrics, .cache_ms = 300, .cache_entries = 64
+	};
 	struct err e;
 
 	(void)state;
@@ -108,7 +110,8 @@ a_key_tells_its_tenant(void **state)
 	assert_int_equal(uuid_cmp(who.tenant.uuid, b.uuid), 0);
 	must(authenticate(key_b, &who, &e));
 	assert_int_equal(metrics_get(metrics, METRIC_AUTH_CHECKS) - before, 3);
-	must_fail(ERR_NOT_FOUND, tenant_key_create(db, (struct tenant_id){ uuid_v7() }, "x", 0, key_a, &e));
+	must_fail(ERR_NOT_FOUND,
+	    tenant_key_create(db, (struct tenant_id){ uuid_v7() }, "x", 0, key_a, &e));
 	must_fail(ERR_INVALID, tenant_key_create(db, a, "", 0, key_a, &e));
 }
 
@@ -121,7 +124,9 @@ the_key_itself_is_nowhere_in_the_database(void **state)
 
 	(void)state;
 	must(tenant_key_create(db, a, "ci", 0, key, &e));
-	(void)snprintf(sql, sizeof(sql), "select count(*) from api_key k where k::text like '%%%.32s%%'", key + strlen(key) - 38);
+	(void)snprintf(sql, sizeof(sql),
+	    "select count(*) from api_key k where k::text like '%%%.32s%%'",
+	    key + strlen(key) - 38);
 	assert_string_equal(test_text(t.url, sql), "0");
 }
 
@@ -144,7 +149,9 @@ every_key_that_is_not_valid_gets_the_same_answer(void **state)
 	/* A known public part with another secret. */
 	must(tenant_key_create(db, a, "wrong", 0, wrong, &e));
 	must(auth_key_read(wrong, &read, &e));
-	(void)snprintf(sql, sizeof(sql), "update api_key set hash = decode(repeat('11', 32), 'hex') where public_id = '%s'", read.id);
+	(void)snprintf(sql, sizeof(sql),
+	    "update api_key set hash = decode(repeat('11', 32), 'hex') where public_id = '%s'",
+	    read.id);
 	test_script(t.url, sql);
 	keys[0] = expired;
 	keys[1] = revoked;
@@ -201,7 +208,8 @@ ask(void *arg)
 		struct principal who;
 		struct err e;
 
-		if (authenticate(a->keys[k], &who, &e) < 0 || uuid_cmp(who.tenant.uuid, a->tenants[k].uuid) != 0)
+		if (authenticate(a->keys[k], &who, &e) < 0 ||
+		    uuid_cmp(who.tenant.uuid, a->tenants[k].uuid) != 0)
 			a->wrong++;
 	}
 	return NULL;
@@ -220,7 +228,9 @@ threads_that_ask_at_once_get_their_own_tenants(void **state)
 	for (int i = 0; i < 2; i++)
 		must(tenant_key_create(db, ids[i], "k", 0, keys[i], &e));
 	for (int i = 0; i < THREADS; i++) {
-		askers[i] = (struct asker){ .keys = { keys[0], keys[1] }, .tenants = { ids[0], ids[1] }, .index = i };
+		askers[i] = (struct asker){
+			.keys = { keys[0], keys[1] }, .tenants = { ids[0], ids[1] }, .index = i
+		};
 		must(thread_start(&askers[i].thread, "asker", ask, &askers[i], &e));
 	}
 	for (int i = 0; i < THREADS; i++) {

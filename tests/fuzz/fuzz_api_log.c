@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A log with an index that lies: 8 bytes say how much of the input is the log, the rest is the index.
- * Whatever it holds, a reader advances, stays within the file and comes to an end.
+ * A log with an index that lies: 8 bytes say how much of the input is the log, the rest is the
+ * index. Whatever it holds, a reader advances, stays within the file and comes to an end.
  */
 
 #include "api_log_internal.h"

@@ -41,13 +41,13 @@ read_query(const char *raw)
 	bool flag = false;
 	struct err e = { 0 };
 	const struct query_param params[] = {
-		{ .name = "cursor", .kind = QUERY_TEXT, .min = 1, .max = 511, .dest = &text },
-		{ .name = "state", .kind = QUERY_ENUM, .words = "queued running", .dest = &word },
-		{ .name = "offset", .kind = QUERY_I64, .min = 0, .max = 1000, .dest = &number },
-		{ .name = "limit", .kind = QUERY_LIMIT, .min = 1, .max = 200, .dest = &limit },
-		{ .name = "wait", .kind = QUERY_TIME, .min = 0, .max = 60000, .dest = &wait_ms },
-		{ .name = "verbose", .kind = QUERY_FLAG, .dest = &flag },
-		{ .name = "label.", .kind = QUERY_PAIR, .min = 0, .max = 255, .dest = &pair },
+		QUERY_PARAM("cursor", TEXT, 1, 511, &text),
+		QUERY_WORDS("state", "queued running", &word),
+		QUERY_PARAM("offset", I64, 0, 1000, &number),
+		QUERY_PARAM("limit", LIMIT, 1, 200, &limit),
+		QUERY_PARAM("wait", TIME, 0, 60000, &wait_ms),
+		QUERY_PARAM("verbose", FLAG, 0, 0, &flag),
+		QUERY_PARAM("label.", PAIR, 0, 255, &pair),
 		QUERY_PARAMS_END,
 	};
 
@@ -63,7 +63,8 @@ read_query(const char *raw)
 static void
 read_value(const char *text)
 {
-	const struct page_scope scope = { .key = (const uint8_t[32]){ 1 }, .route = "GET /v1/jobs" };
+	const struct page_scope scope = { .key = (const uint8_t[32]){ 1 },
+		.route = "GET /v1/jobs" };
 	char key[VALUE_KEY_SIZE] = "";
 	struct value_event_id id;
 	struct uuid last;

@@ -13,8 +13,9 @@ check(const struct db_stmts *s)
 	for (size_t i = 0; i < s->n; i++) {
 		const struct db_stmt *st = &s->v[i];
 
-		if (st->name[0] == '\0' || strlen(st->name) > DB_STMT_NAME_MAX || st->text[0] == '\0' ||
-		    strlen(st->text) > DB_STMT_TEXT_MAX || st->roles == 0 || db_stmts_find(s, st->name) != st)
+		if (st->name[0] == '\0' || strlen(st->name) > DB_STMT_NAME_MAX ||
+		    st->text[0] == '\0' || strlen(st->text) > DB_STMT_TEXT_MAX || st->roles == 0 ||
+		    db_stmts_find(s, st->name) != st)
 			abort();
 	}
 }
@@ -32,7 +33,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, data, size);
 	text[size] = '\0';
 	if (db_stmts_init(&s, &e) == 0) {
-		if (db_stmts_add(&s, &sql, DB_ROLE_API | DB_ROLE_SCHED, &e) == 0 && db_stmts_end(&s, &e) == 0)
+		if (db_stmts_add(&s, &sql, DB_ROLE_API | DB_ROLE_SCHED, &e) == 0 &&
+		    db_stmts_end(&s, &e) == 0)
 			check(&s);
 		else if (e.code != ERR_DB_SCHEMA && e.code != ERR_TOO_LARGE)
 			abort();

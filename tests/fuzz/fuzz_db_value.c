@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Columns from a server that cannot be trusted: the first byte chooses the declared type, the second
- * the server's, the rest is the value.
+ * Columns from a server that cannot be trusted: the first byte chooses the declared type, the
+ * second the server's, the rest is the value.
  */
 #include "db_value_internal.h"
 
@@ -10,10 +10,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const uint32_t oids[] = { OID_BOOL, OID_BYTEA, OID_NAME, OID_INT8, OID_INT2, OID_INT4, OID_TEXT, OID_JSON,
-	OID_FLOAT4, OID_FLOAT8, OID_BPCHAR, OID_VARCHAR, OID_TIMESTAMPTZ, OID_UUID, OID_JSONB, 0 };
-static const enum db_type types[] = { DB_TYPE_UUID, DB_TYPE_TEXT, DB_TYPE_I64, DB_TYPE_I32, DB_TYPE_F64,
-	DB_TYPE_BOOL, DB_TYPE_TIME, DB_TYPE_BYTES, DB_TYPE_JSON };
+static const uint32_t oids[] = { OID_BOOL, OID_BYTEA, OID_NAME, OID_INT8, OID_INT2, OID_INT4,
+	OID_TEXT, OID_JSON, OID_FLOAT4, OID_FLOAT8, OID_BPCHAR, OID_VARCHAR, OID_TIMESTAMPTZ,
+	OID_UUID, OID_JSONB, 0 };
+static const enum db_type types[] = { DB_TYPE_UUID, DB_TYPE_TEXT, DB_TYPE_I64, DB_TYPE_I32,
+	DB_TYPE_F64, DB_TYPE_BOOL, DB_TYPE_TIME, DB_TYPE_BYTES, DB_TYPE_JSON };
 
 union dest {
 	struct uuid uuid;
@@ -40,7 +41,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	union dest d;
 
 	if (size >= 2 && mem != NULL) {
-		const struct db_col col = { .name = "c", .type = types[data[0] % ARRAY_LEN(types)], .dest = &d };
+		const struct db_col col = {
+			.name = "c", .type = types[data[0] % ARRAY_LEN(types)], .dest = &d
+		};
 		const struct db_cell cell = { .p = (const char *)data + 2, .n = size - 2 };
 		uint32_t oid = oids[data[1] % ARRAY_LEN(oids)];
 		struct err e;

@@ -7,7 +7,8 @@
 #include <string.h>
 
 static const char profile[] =
-    "name = \"demo\"\ntitle = \"Demo\"\ndescription = \"For this harness.\"\npackage = \"coreutils\"\n"
+    "name = \"demo\"\ntitle = \"Demo\"\ndescription = \"For this harness.\"\npackage = "
+    "\"coreutils\"\n"
     "program = \"/usr/bin/true\"\ncommand = [\"/usr/bin/true\", \"{deck}\", \"{n}\", \"{rest}\"]\n"
     "[parameter.deck]\ntype = \"file\"\ntitle = \"the deck\"\n"
     "[parameter.n]\ntype = \"integer\"\ntitle = \"a number\"\nmin = 1\nmax = 9\ndefault = \"3\"\n"
@@ -66,8 +67,9 @@ check_spec(const struct job_spec *s)
 static void
 check_faults(const struct err *e)
 {
-	REQUIRE(e->code == ERR_INVALID || e->code == ERR_NO_ENVIRONMENT || e->code == ERR_IMPOSSIBLE ||
-	    e->code == ERR_ENVIRONMENT_BROKEN || e->code == ERR_TOO_LARGE);
+	REQUIRE(e->code == ERR_INVALID || e->code == ERR_NO_ENVIRONMENT ||
+		e->code == ERR_IMPOSSIBLE || e->code == ERR_ENVIRONMENT_BROKEN ||
+		e->code == ERR_TOO_LARGE);
 	REQUIRE(e->code == ERR_TOO_LARGE || e->n_fields > 0);
 	for (uint32_t i = 0; i < e->n_fields; i++) {
 		REQUIRE(e->fields[i].name[0] == '\0' || e->fields[i].name[0] == '/');

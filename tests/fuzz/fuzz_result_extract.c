@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any text under any rule (chosen by the first byte): what comes out is printable, unique and capped. */
+/* Any text under any rule (chosen by the first byte): what comes out is printable, unique and
+ * capped. */
 #include "caps.h"
 #include "parse.h"
 #include "result.h"
@@ -9,16 +10,39 @@
 static const char *const columns[] = { "x", "y", "z" };
 static const struct environment_rule rules[] = {
 	{ .name = "m", .kind = ENVIRONMENT_RULE_MEASURE, .file = "log" },
-	{ .name = "m", .kind = ENVIRONMENT_RULE_MEASURE, .target = ENVIRONMENT_TARGET_METRIC, .file = "log" },
-	{ .name = "t", .kind = ENVIRONMENT_RULE_TABLE, .file = "log", .start = "Step", .step = "Step" },
-	{ .name = "t", .kind = ENVIRONMENT_RULE_TABLE, .target = ENVIRONMENT_TARGET_METRIC, .file = "log",
-	    .start = "Step", .step = "Step" },
-	{ .name = "b", .kind = ENVIRONMENT_RULE_BLOCK, .file = "a.dat", .start = "displacements",
-	    .columns = columns, .n_columns = 3, .unit = "mm" },
-	{ .name = "b", .kind = ENVIRONMENT_RULE_BLOCK, .target = ENVIRONMENT_TARGET_METRIC, .file = "a.dat",
-	    .start = "displacements", .columns = columns, .n_columns = 3 },
+	{ .name = "m",
+	    .kind = ENVIRONMENT_RULE_MEASURE,
+	    .target = ENVIRONMENT_TARGET_METRIC,
+	    .file = "log" },
+	{ .name = "t",
+	    .kind = ENVIRONMENT_RULE_TABLE,
+	    .file = "log",
+	    .start = "Step",
+	    .step = "Step" },
+	{ .name = "t",
+	    .kind = ENVIRONMENT_RULE_TABLE,
+	    .target = ENVIRONMENT_TARGET_METRIC,
+	    .file = "log",
+	    .start = "Step",
+	    .step = "Step" },
+	{ .name = "b",
+	    .kind = ENVIRONMENT_RULE_BLOCK,
+	    .file = "a.dat",
+	    .start = "displacements",
+	    .columns = columns,
+	    .n_columns = 3,
+	    .unit = "mm" },
+	{ .name = "b",
+	    .kind = ENVIRONMENT_RULE_BLOCK,
+	    .target = ENVIRONMENT_TARGET_METRIC,
+	    .file = "a.dat",
+	    .start = "displacements",
+	    .columns = columns,
+	    .n_columns = 3 },
 	{ .name = "j", .kind = ENVIRONMENT_RULE_JSON, .file = "result.json" },
-	{ .name = "j", .kind = ENVIRONMENT_RULE_JSON, .target = ENVIRONMENT_TARGET_METRIC,
+	{ .name = "j",
+	    .kind = ENVIRONMENT_RULE_JSON,
+	    .target = ENVIRONMENT_TARGET_METRIC,
 	    .file = "result.json" },
 };
 
@@ -66,7 +90,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > 0) {
 		const struct environment_rule *rule = &rules[data[0] % ARRAY_LEN(rules)];
 
-		REQUIRE(result_extract_text(rule, (const char *)data + 1, size - 1, mem, &set, &e) == 0);
+		REQUIRE(result_extract_text(
+			    rule, (const char *)data + 1, size - 1, mem, &set, &e) == 0);
 		check_set(&set);
 	}
 	arena_free(mem);

@@ -3,9 +3,9 @@
 #define TEST_DB_H
 
 /*
- * A fresh, migrated database for one test program: in the server of WARDIAN_TEST_DATABASE_URL when that
- * is set, else in a private cluster of the program's own (test_cluster_open, which tests that change
- * roles or stop the server call themselves).  Use:
+ * A fresh, migrated database for one test program: in the server of WARDIAN_TEST_DATABASE_URL when
+ * that is set, else in a private cluster of the program's own (test_cluster_open, which tests that
+ * change roles or stop the server call themselves).  Use:
  *
  *     static struct test_db t;
  *     int main(void) {
@@ -56,10 +56,10 @@
 enum { TEST_URL_SIZE = 1024, TEST_TIMEOUT_MS = 20000 };
 
 struct test_db {
-	struct db_cluster *cluster;     /* NULL: somebody else's server */
-	char dir[64];                   /* of the cluster, "" without one */
-	char admin_url[TEST_URL_SIZE];  /* a superuser on another database of the server */
-	char url[TEST_URL_SIZE];        /* the same role on the fresh database */
+	struct db_cluster *cluster;    /* NULL: somebody else's server */
+	char dir[64];                  /* of the cluster, "" without one */
+	char admin_url[TEST_URL_SIZE]; /* a superuser on another database of the server */
+	char url[TEST_URL_SIZE];       /* the same role on the fresh database */
 	char name[64];
 };
 
@@ -84,7 +84,8 @@ test_drop_root(void)
 	pw = getpwnam("wardian");
 	if (pw == NULL)
 		pw = getpwnam("nobody");
-	if (pw == NULL || setgroups(0, NULL) < 0 || setgid(pw->pw_gid) < 0 || setuid(pw->pw_uid) < 0)
+	if (pw == NULL || setgroups(0, NULL) < 0 || setgid(pw->pw_gid) < 0 ||
+	    setuid(pw->pw_uid) < 0)
 		test_die("test_drop_root", "cannot become an ordinary user");
 	/* Sanitizers trace their own process, which a change of user forbids. */
 	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
@@ -104,8 +105,8 @@ test_url_with(const char *base, const char *database, char out[static TEST_URL_S
 	query = strchr(base, '?');
 	if (path == NULL)
 		path = query == NULL ? base + strlen(base) : query;
-	(void)snprintf(out, TEST_URL_SIZE, "%.*s/%.64s%.256s", (int)(path - base) % 512, base, database,
-	    query == NULL ? "" : query);
+	(void)snprintf(out, TEST_URL_SIZE, "%.*s/%.64s%.256s", (int)(path - base) % 512, base,
+	    database, query == NULL ? "" : query);
 }
 
 /* The connection string of a private cluster with another user. */
@@ -144,6 +145,43 @@ test_cluster_close(void)
 	*t = (struct test_db){ 0 };
 }
 
+/*
+ * Whatever ends a test program, an abort or a SIGKILL included, its server and files go, too: a
+ * child waits for the end of a pipe whose other end only the program holds.
+ */
+static inline void
+test_watch(const char *dir)
+{
+	const struct db_cluster_options o = { .dir = dir, .bin_dir = "" };
+	struct db_cluster *left;
+	char pid_file[128], byte;
+	struct err e;
+	int pipes[2];
+
+	(void)snprintf(pid_file, sizeof(pid_file), "%.90s/data/postmaster.pid", dir);
+	if (pipe2(pipes, O_CLOEXEC) < 0)
+		test_die("test_watch", "no pipe");
+	switch (fork()) {
+	case -1:
+		test_die("test_watch", "no child");
+		break;
+	case 0:
+		break;
+	default:
+		close(pipes[0]);
+		return; /* the other end closes with the program */
+	}
+	setsid(); /* out of reach of what is sent to the program's group */
+	close(pipes[1]);
+	while (read(pipes[0], &byte, 1) < 0)
+		continue;
+	/* Adopting a server is the way to find and stop it. */
+	if (access(pid_file, F_OK) == 0 && db_cluster_start(&o, &left, &e) == 0)
+		db_cluster_stop(left);
+	test_remove_tree(AT_FDCWD, dir);
+	_exit(0);
+}
+
 /* A server of the program's own, which it may break; no database of its own yet. */
 static inline void
 test_cluster_open(struct test_db *t)
@@ -157,6 +195,7 @@ test_cluster_open(struct test_db *t)
 	if (mkdtemp(t->dir) == NULL)
 		test_die("mkdtemp", t->dir);
 	test_db_left = t;
+	test_watch(t->dir);
 	(void)atexit(test_cluster_close);
 	o.dir = t->dir;
 	if (db_cluster_start(&o, &t->cluster, &e) < 0)
@@ -200,8 +239,8 @@ test_database_new(struct test_db *t)
 	struct uuid u = uuid_v7();
 	char sql[128];
 
-	(void)snprintf(t->name, sizeof(t->name), "wt_%d_%02x%02x%02x%02x%02x%02x", (int)getpid(), u.b[10],
-	    u.b[11], u.b[12], u.b[13], u.b[14], u.b[15]);
+	(void)snprintf(t->name, sizeof(t->name), "wt_%d_%02x%02x%02x%02x%02x%02x", (int)getpid(),
+	    u.b[10], u.b[11], u.b[12], u.b[13], u.b[14], u.b[15]);
 	(void)snprintf(sql, sizeof(sql), "create database %s", t->name);
 	test_script(t->admin_url, sql);
 	test_url_with(t->admin_url, t->name, t->url);
@@ -250,8 +289,11 @@ test_db_close(struct test_db *t)
 static inline struct db *
 test_db_pools(const struct test_db *t, const struct db_sql *sql, int64_t timeout_ms)
 {
-	const struct db_options o = { .url = t->url, .api_connections = 4, .sched_connections = 2,
-		.timeout_ms = timeout_ms, .sql = sql };
+	const struct db_options o = { .url = t->url,
+		.api_connections = 4,
+		.sched_connections = 2,
+		.timeout_ms = timeout_ms,
+		.sql = sql };
 	struct db *db;
 	struct err e;
 
@@ -267,7 +309,8 @@ test_tenant(const struct test_db *t, const char *name)
 	struct tenant_id id = { uuid_v7() };
 	char sql[256], text[UUID_STR_SIZE];
 
-	(void)snprintf(sql, sizeof(sql), "insert into wardian.tenant (tenant_id, name) values ('%s', '%s')",
+	(void)snprintf(sql, sizeof(sql),
+	    "insert into wardian.tenant (tenant_id, name) values ('%s', '%s')",
 	    uuid_format(id.uuid, text), name);
 	test_script(t->url, sql);
 	return id;

@@ -28,15 +28,15 @@ struct proxy_pair {
 };
 
 struct proxy {
-	char dir[64];            /* host= of the connection string */
+	char dir[64]; /* host= of the connection string */
 	char server_path[128];
 	int listener;
 	struct thread thread;
 	atomic_bool stop;
-	atomic_int cut;          /* enum proxy_cut; disarmed by the first COMMIT */
-	atomic_int linger_ms;    /* how long the server is left in the dark about a cut */
-	atomic_bool silent;      /* answers are swallowed */
-	atomic_int turns;        /* changes of direction from server to client's turn: round trips */
+	atomic_int cut;       /* enum proxy_cut; disarmed by the first COMMIT */
+	atomic_int linger_ms; /* how long the server is left in the dark about a cut */
+	atomic_bool silent;   /* answers are swallowed */
+	atomic_int turns;     /* changes of direction from server to client's turn: round trips */
 	atomic_int cuts;
 	int n_pairs;
 	struct proxy_pair pairs[PROXY_CONNECTIONS];
@@ -111,7 +111,8 @@ proxy_relay(void *arg)
 			if (n <= 0)
 				break;
 			server_spoke = true;
-			if (!atomic_load(&p->silent) && fd_write_all(pair->client, chunk, (size_t)n, &e) < 0)
+			if (!atomic_load(&p->silent) &&
+			    fd_write_all(pair->client, chunk, (size_t)n, &e) < 0)
 				break;
 		}
 	}
@@ -180,7 +181,8 @@ proxy_open(struct proxy *p, const struct test_db *t, char url[static TEST_URL_SI
 		test_die("proxy", "cannot listen");
 	if (thread_start(&p->thread, "proxy", proxy_accept, p, &e) < 0)
 		test_die("proxy", e.msg);
-	(void)snprintf(url, TEST_URL_SIZE, "host=%s port=5432 user=wardian_admin dbname=%s", p->dir, t->name);
+	(void)snprintf(
+	    url, TEST_URL_SIZE, "host=%s port=5432 user=wardian_admin dbname=%s", p->dir, t->name);
 }
 
 static inline void

@@ -120,6 +120,7 @@ rig_connect(struct rig *r)
 void
 rig_open(struct rig *r)
 {
+	const char *tmp;
 	char path[128];
 
 	memset(r, 0, sizeof(*r));
@@ -128,7 +129,9 @@ rig_open(struct rig *r)
 		skip("only root can build sandboxes");
 	find_user(r);
 	digest_file("/proc/self/mountinfo", r->host_before[0]);
-	snprintf(r->dir, sizeof(r->dir), "/tmp/wardian-sbx-XXXXXX");
+	tmp = getenv("TMPDIR");
+	MUST((size_t)snprintf(r->dir, sizeof(r->dir), "%s/wardian-sbx-XXXXXX", tmp == NULL ? "/tmp" : tmp) <
+	    sizeof(r->dir));
 	MUST(mkdtemp(r->dir) != NULL);
 	MUST(chown(r->dir, r->uid, r->gid) == 0);
 	MUST(chmod(r->dir, 0750) == 0);
@@ -390,6 +393,27 @@ rig_wait(struct rig *r, struct rig_result *res, int ms)
 		if (deadline_passed(until) || !rig_event(r, &ev, deadline_poll_ms(until)))
 			return;
 		note(res, &ev);
+	}
+}
+
+void
+rig_wait_log(struct rig *r, struct rig_result *res, const char *text, int ms)
+{
+	struct deadline until = deadline_in_ms(ms);
+	char path[300];
+
+	rig_wait_started(r, res, ms);
+	snprintf(path, sizeof(path), "%s/log", res->out);
+	for (;;) {
+		AUTO_FREE char *log = NULL;
+		struct err e = { 0 };
+		size_t n;
+
+		if (fd_read_file(AT_FDCWD, path, KIB_LOG_MAX, &log, &n, &e) == 0 && log != NULL &&
+		    strstr(log, text) != NULL)
+			return;
+		MUST(!deadline_passed(until));
+		usleep(2000);
 	}
 }
 

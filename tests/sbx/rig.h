@@ -70,6 +70,8 @@ void rig_start(struct rig *r, const struct rig_run *run, struct rig_result *ret)
 void rig_wait(struct rig *r, struct rig_result *res, int ms);
 /* Reads events until the run has started. */
 void rig_wait_started(struct rig *r, struct rig_result *res, int ms);
+/* Waits until the run has started and its log holds the text. */
+void rig_wait_log(struct rig *r, struct rig_result *res, const char *text, int ms);
 void rig_collect(struct rig *r, struct rig_result *res);
 /* All of it, with a minute's patience. */
 void rig_do(struct rig *r, const struct rig_run *run, struct rig_result *ret);

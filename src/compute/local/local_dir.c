@@ -12,6 +12,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -213,7 +214,7 @@ struct scan {
 static bool
 has_launch(int tenant_fd, const char *run)
 {
-	char path[ID_RUN_PATH_SIZE + sizeof(launch_name)];
+	char path[NAME_MAX + 1 + sizeof(launch_name)];
 	struct stat st;
 	int n = snprintf(path, sizeof(path), "%s/%s", run, launch_name);
 

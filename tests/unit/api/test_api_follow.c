@@ -7,8 +7,8 @@
 #include <cmocka.h>
 
 /*
- * The follower with real streams and files; only the database is played.  The test tells how the job
- * stands by writing to `answer` under its lock.
+ * The follower with real streams and files; only the database is played.  The test tells how the
+ * job stands by writing to `answer` under its lock.
  */
 
 #include <stdio.h>
@@ -208,7 +208,8 @@ a_follower_goes_on_from_its_offset(void **state)
 	write_log(w, 1, "0123456789", 10);
 	fd = begin(w, "/log", JOB_FAILED, 1, 7);
 	server_read(fd, &in, "event: end");
-	assert_non_null(strstr(in.p, "id: 10\nevent: log\ndata: {\"offset\":7,\"text\":\"789\"}\n\n"));
+	assert_non_null(
+	    strstr(in.p, "id: 10\nevent: log\ndata: {\"offset\":7,\"text\":\"789\"}\n\n"));
 	assert_null(strstr(in.p, "0123"));
 	assert_int_equal(close(fd), 0);
 }
@@ -225,7 +226,8 @@ a_character_cut_in_the_file_is_sent_whole(void **state)
 	fd = begin(w, "/log", JOB_RUNNING, 1, 0);
 	server_read(fd, &in, "id: 1\nevent: log\ndata: {\"offset\":0,\"text\":\"a\"}\n\n");
 	write_log(w, 1, "\xac", 1);
-	server_read(fd, &in, "id: 4\nevent: log\ndata: {\"offset\":1,\"text\":\"\xe2\x82\xac\"}\n\n");
+	server_read(
+	    fd, &in, "id: 4\nevent: log\ndata: {\"offset\":1,\"text\":\"\xe2\x82\xac\"}\n\n");
 	write_log(w, 1, "\xff\x00", 2);
 	server_read(fd, &in, "id: 6\nevent: log\ndata: {\"offset\":4,\"base64\":\"/wA=\"}\n\n");
 	write_log(w, 1, "\xc3", 1);
@@ -267,8 +269,10 @@ another_attempt_begins_at_zero_with_ids_of_its_own(void **state)
 	write_log(w, 2, "second", 6);
 	set_answer(w, JOB_SUCCEEDED, 2);
 	server_read(fd, &in, "event: end");
-	assert_non_null(strstr(in.p, "\"text\":\" end\"}\n\nevent: attempt\ndata: {\"attempt\":2}\n\n"));
-	assert_non_null(strstr(in.p, "id: 2.6\nevent: log\ndata: {\"offset\":0,\"text\":\"second\"}"));
+	assert_non_null(
+	    strstr(in.p, "\"text\":\" end\"}\n\nevent: attempt\ndata: {\"attempt\":2}\n\n"));
+	assert_non_null(
+	    strstr(in.p, "id: 2.6\nevent: log\ndata: {\"offset\":0,\"text\":\"second\"}"));
 	assert_int_equal(close(fd), 0);
 }
 

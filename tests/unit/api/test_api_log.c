@@ -74,8 +74,10 @@ put_pieces(const struct run *r, const char *const *pieces, size_t n)
 		size_t len = strlen(pieces[i] + 1);
 
 		memcpy(log + at, pieces[i] + 1, len);
-		index[i] = (struct entry){ .wall_us = (int64_t)i, .offset = (int64_t)at,
-			.n = (uint32_t)len, .stream = pieces[i][0] == 'o' ? LOG_STDOUT : LOG_STDERR };
+		index[i] = (struct entry){ .wall_us = (int64_t)i,
+			.offset = (int64_t)at,
+			.n = (uint32_t)len,
+			.stream = pieces[i][0] == 'o' ? LOG_STDOUT : LOG_STDERR };
 		at += len;
 	}
 	put(r, "out/log", log, at);
@@ -99,7 +101,8 @@ assert_read(const struct run *r, int which, int64_t offset, size_t max, const ch
 	assert_int_equal(p.last, last);
 }
 
-static const char *const six[] = { "oone\n", "eERR1\n", "otwo\n", "eERR2\n", "eERR3\n", "othree\n" };
+static const char *const six[] = { "oone\n", "eERR1\n", "otwo\n", "eERR2\n", "eERR3\n",
+	"othree\n" };
 /*                                  0..4     4..9       9..13    13..18     18..23     23..29 */
 
 static void

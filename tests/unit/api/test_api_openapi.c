@@ -169,7 +169,8 @@ operations_take_query_parameters_where_routes_do(void **state)
 		for (size_t k = 0; k < json_count(params); k++) {
 			const char *in = "";
 
-			assert_true(json_get_text(AT(resolve(*state, json_at(params, k)), "in"), &in));
+			assert_true(
+			    json_get_text(AT(resolve(*state, json_at(params, k)), "in"), &in));
 			any = any || strcmp(in, "query") == 0;
 		}
 		assert_int_equal(any, (route_at(i)->flags & ROUTE_QUERY) != 0);
@@ -188,7 +189,8 @@ operation_ids_are_unique_and_texts_are_there(void **state)
 		assert_true(json_get_text(AT(op, "description"), &text) && text[0] != '\0');
 		assert_int_equal(json_count(AT(op, "tags")), 1);
 		for (size_t k = i + 1; k < route_count(); k++) {
-			assert_true(json_get_text(AT(operation(*state, route_at(k)), "operationId"), &other));
+			assert_true(json_get_text(
+			    AT(operation(*state, route_at(k)), "operationId"), &other));
 			assert_string_not_equal(id, other);
 		}
 	}

@@ -23,13 +23,13 @@ static int
 decode(const char *raw, struct values *v, struct arena *mem, struct err *e)
 {
 	const struct query_param params[] = {
-		{ .name = "text", .kind = QUERY_TEXT, .min = 1, .max = 5, .dest = &v->text },
-		{ .name = "word", .kind = QUERY_ENUM, .words = "red green", .dest = &v->word },
-		{ .name = "number", .kind = QUERY_I64, .min = -5, .max = 5, .dest = &v->number },
-		{ .name = "limit", .kind = QUERY_LIMIT, .min = 1, .max = 200, .dest = &v->limit },
-		{ .name = "wait", .kind = QUERY_TIME, .min = 0, .max = 60000, .dest = &v->wait_ms },
-		{ .name = "flag", .kind = QUERY_FLAG, .dest = &v->flag },
-		{ .name = "label.", .kind = QUERY_PAIR, .min = 0, .max = 10, .dest = &v->pair },
+		QUERY_PARAM("text", TEXT, 1, 5, &v->text),
+		QUERY_WORDS("word", "red green", &v->word),
+		QUERY_PARAM("number", I64, -5, 5, &v->number),
+		QUERY_PARAM("limit", LIMIT, 1, 200, &v->limit),
+		QUERY_PARAM("wait", TIME, 0, 60000, &v->wait_ms),
+		QUERY_PARAM("flag", FLAG, 0, 0, &v->flag),
+		QUERY_PARAM("label.", PAIR, 0, 10, &v->pair),
 		QUERY_PARAMS_END,
 	};
 
@@ -45,8 +45,9 @@ declared_parameters_are_decoded(void **state)
 	struct values v;
 
 	(void)state;
-	assert_int_equal(decode("text=a%20b+&word=green&number=-5&limit=7&wait=30s&flag&label.team=x%3Dy",
-	                     &v, mem, &e),
+	assert_int_equal(
+	    decode("text=a%20b+&word=green&number=-5&limit=7&wait=30s&flag&label.team=x%3Dy", &v,
+		mem, &e),
 	    0);
 	assert_string_equal(v.text, "a b ");
 	assert_string_equal(v.word, "green");
@@ -86,7 +87,8 @@ an_unknown_parameter_names_the_known_ones(void **state)
 	assert_int_equal(decode("texd=a", &v, mem, &e), -1);
 	assert_int_equal(e.code, ERR_BAD_PARAMETER);
 	assert_string_equal(e.fields[0].name, "texd");
-	assert_non_null(strstr(e.fields[0].msg, "text, word, number, limit, wait, flag, label.<name>"));
+	assert_non_null(
+	    strstr(e.fields[0].msg, "text, word, number, limit, wait, flag, label.<name>"));
 	const struct query_param none[] = { QUERY_PARAMS_END };
 
 	e = (struct err){ 0 };
@@ -99,10 +101,11 @@ an_unknown_parameter_names_the_known_ones(void **state)
 static void
 each_bad_value_is_refused_with_its_name(void **state)
 {
-	static const char *const bad[] = { "text=", "text=123456", "word=blue", "word=re", "word=",
-		"number=6", "number=x", "number=", "number=1.5", "number=99999999999999999999", "limit=0",
-		"limit=-1", "limit=ten", "wait=30", "wait=61s", "wait=-1s", "flag=yes", "label.=x",
-		"label.a=12345678901", "text=a&text=a", "text%3d=x" };
+	static const char *const bad[] = { "text=", "text=123456", "word=blue", "word=re",
+		"word=", "number=6", "number=x", "number=", "number=1.5",
+		"number=99999999999999999999", "limit=0", "limit=-1", "limit=ten", "wait=30",
+		"wait=61s", "wait=-1s", "flag=yes", "label.=x", "label.a=12345678901",
+		"text=a&text=a", "text%3d=x" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {

@@ -21,7 +21,8 @@ entity_tags_are_found_in_lists(void **state)
 	assert_true(value_etag_listed("\"x\",W/\"a\"", "\"a\"", true));
 	assert_false(value_etag_listed("W/\"a\"", "\"a\"", false));
 	assert_false(value_etag_listed("\"ab\"", "\"a\"", true));
-	assert_true(value_etag_listed("\"x,\\\", \"a\"", "\"a\"", true)); /* \ is no escape in a tag */
+	assert_true(
+	    value_etag_listed("\"x,\\\", \"a\"", "\"a\"", true)); /* \ is no escape in a tag */
 }
 
 static void
@@ -49,7 +50,8 @@ ranges_become_offset_and_length(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
-		assert_int_equal(value_range_parse(good[i].text, 100, &first, &n), VALUE_RANGE_PART);
+		assert_int_equal(
+		    value_range_parse(good[i].text, 100, &first, &n), VALUE_RANGE_PART);
 		assert_int_equal(first, good[i].first);
 		assert_int_equal(n, good[i].n);
 	}
@@ -61,12 +63,14 @@ ranges_beyond_the_end_are_told_from_nonsense(void **state)
 	static const char *const outside[] = { "bytes=100-", "bytes=100-200", "bytes=-0",
 		"bytes=99999999999999999999-" };
 	static const char *const nonsense[] = { "bytes=", "bytes=a-b", "bytes=5-2", "bytes=0-1,5-6",
-		"items=0-1", "bytes 0-1", "bytes=--1", "bytes=-", "bytes=1", "bytes=0-1 ", "bytes=+1-2" };
+		"items=0-1", "bytes 0-1", "bytes=--1", "bytes=-", "bytes=1", "bytes=0-1 ",
+		"bytes=+1-2" };
 	int64_t first = 7, n = 7;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(outside); i++)
-		assert_int_equal(value_range_parse(outside[i], 100, &first, &n), VALUE_RANGE_OUTSIDE);
+		assert_int_equal(
+		    value_range_parse(outside[i], 100, &first, &n), VALUE_RANGE_OUTSIDE);
 	for (size_t i = 0; i < ARRAY_LEN(nonsense); i++)
 		assert_int_equal(value_range_parse(nonsense[i], 100, &first, &n), VALUE_RANGE_NONE);
 	assert_int_equal(value_range_parse(NULL, 100, &first, &n), VALUE_RANGE_NONE);
@@ -98,8 +102,8 @@ an_idempotency_key_is_bare_or_quoted(void **state)
 static void
 other_idempotency_keys_are_bad_headers(void **state)
 {
-	static const char *const bad[] = { "", "\"\"", "a b", "\"a b\"", "\"a", "\"a\"b", "\"a\\x\"",
-		"\"a\\", "k\x7f", "k\xc3\xa4", "\t" };
+	static const char *const bad[] = { "", "\"\"", "a b", "\"a b\"", "\"a", "\"a\"b",
+		"\"a\\x\"", "\"a\\", "k\x7f", "k\xc3\xa4", "\t" };
 	char key[VALUE_KEY_SIZE] = "unchanged", longer[VALUE_KEY_SIZE + 1];
 
 	(void)state;
@@ -137,7 +141,8 @@ request_ids_are_8_to_64_safe_characters(void **state)
 static void
 event_ids_name_a_byte_of_an_attempt(void **state)
 {
-	static const char *const bad[] = { "", "x", "-1", "1.", ".1", "1.2.3", "1 ", "ends", "1.x" };
+	static const char *const bad[] = { "", "x", "-1", "1.", ".1", "1.2.3", "1 ", "ends",
+		"1.x" };
 	struct value_event_id id;
 
 	(void)state;

@@ -40,8 +40,8 @@ statements_are_found_by_name_with_text_and_roles(void **state)
 
 	(void)state;
 	assert_int_equal(split("-- head comment; with 'quotes\n\n"
-	                       "-- :name b_two :role api,sched\n-- why\nselect 2;\n\n"
-	                       "-- :name a_one :role sched\nselect\n\t1\n"),
+			       "-- :name b_two :role api,sched\n-- why\nselect 2;\n\n"
+			       "-- :name a_one :role sched\nselect\n\t1\n"),
 	    0);
 	assert_int_equal(s.n, 2);
 	b = db_stmts_find(&s, "b_two");
@@ -81,7 +81,8 @@ a_statement_writes_when_a_writing_word_stands_outside_strings_and_comments(void 
 		{ "with x as (insert into t values (1) returning a) select * from x", true },
 		{ "Delete from t", true },
 		{ "merge into t using u on true when matched then do nothing", true },
-		{ "select 'insert', \"update\" from t -- delete\n /* merge /* insert */ update */", false },
+		{ "select 'insert', \"update\" from t -- delete\n /* merge /* insert */ update */",
+		    false },
 		{ "select $$ insert $$, $x$ update $x$", false },
 		{ "select updated_at, insert_count, undelete from t", false },
 		{ "select $1::int4, a-b from t", false },
@@ -119,8 +120,10 @@ malformed_files_are_refused_with_module_and_line(void **state)
 		{ "-- :name x :role api\nselect 1; select 2\n", "statement x holds more than one" },
 		{ "-- :name x :role api\nselect 'a\n", "statement x has a comment or string" },
 		{ "-- :name x :role api\nselect $q$a$\n", "statement x has a comment or string" },
-		{ "-- :name x :role api\nselect 1 /* /* */\n", "statement x has a comment or string" },
-		{ "-- :name x :role api\nselect 1\n-- :name x :role api\nselect 1\n", "defined twice" },
+		{ "-- :name x :role api\nselect 1 /* /* */\n",
+		    "statement x has a comment or string" },
+		{ "-- :name x :role api\nselect 1\n-- :name x :role api\nselect 1\n",
+		    "defined twice" },
 	};
 
 	(void)state;
@@ -159,7 +162,8 @@ the_table_of_statements_is_bounded(void **state)
 
 	(void)state;
 	for (int i = 0; i <= DB_STMTS_MAX; i++)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "-- :name x%d :role api\nselect 1\n", i);
+		n += (size_t)snprintf(
+		    text + n, sizeof(text) - n, "-- :name x%d :role api\nselect 1\n", i);
 	assert_int_equal(split(text), -1);
 	assert_non_null(strstr(e.msg, "more than"));
 }
@@ -168,11 +172,16 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(statements_are_found_by_name_with_text_and_roles, teardown),
+		cmocka_unit_test_teardown(
+		    statements_are_found_by_name_with_text_and_roles, teardown),
 		cmocka_unit_test_teardown(statements_of_several_files_share_one_table, teardown),
-		cmocka_unit_test_teardown(a_statement_writes_when_a_writing_word_stands_outside_strings_and_comments, teardown),
-		cmocka_unit_test_teardown(malformed_files_are_refused_with_module_and_line, teardown),
-		cmocka_unit_test_teardown(names_and_texts_beyond_their_limits_are_refused, teardown),
+		cmocka_unit_test_teardown(
+		    a_statement_writes_when_a_writing_word_stands_outside_strings_and_comments,
+		    teardown),
+		cmocka_unit_test_teardown(
+		    malformed_files_are_refused_with_module_and_line, teardown),
+		cmocka_unit_test_teardown(
+		    names_and_texts_beyond_their_limits_are_refused, teardown),
 		cmocka_unit_test_teardown(the_table_of_statements_is_bounded, teardown),
 	};
 

@@ -27,7 +27,8 @@ expect_bytes(struct db_arg arg, uint32_t oid, const void *bytes, size_t n)
 	db_params_done(&p);
 }
 
-#define EXPECT(oid, bytes, ...) expect_bytes((struct db_arg)__VA_ARGS__, (oid), (bytes), sizeof(bytes) - 1)
+#define EXPECT(oid, bytes, ...)                                                                    \
+	expect_bytes((struct db_arg)__VA_ARGS__, (oid), (bytes), sizeof(bytes) - 1)
 
 static void
 scalars_are_big_endian_and_as_wide_as_the_parameter(void **state)
@@ -66,16 +67,20 @@ arrays_carry_dimension_type_and_elements(void **state)
 	static const double floats[] = { -0.0 };
 
 	(void)state;
-	EXPECT(OID_TEXT_ARRAY, "\0\0\0\1\0\0\0\1\0\0\0\x19\0\0\0\3\0\0\0\1\0\0\0\2"
-	                       "ab\xff\xff\xff\xff\0\0\0\0",
+	EXPECT(OID_TEXT_ARRAY,
+	    "\0\0\0\1\0\0\0\1\0\0\0\x19\0\0\0\3\0\0\0\1\0\0\0\2"
+	    "ab\xff\xff\xff\xff\0\0\0\0",
 	    DB_ARG_TEXTS(texts, 3));
-	EXPECT(OID_INT8_ARRAY, "\0\0\0\1\0\0\0\0\0\0\0\x14\0\0\0\2\0\0\0\1\0\0\0\x8\0\0\0\0\0\0\0\1"
-	                       "\0\0\0\x8\xff\xff\xff\xff\xff\xff\xff\xff",
+	EXPECT(OID_INT8_ARRAY,
+	    "\0\0\0\1\0\0\0\0\0\0\0\x14\0\0\0\2\0\0\0\1\0\0\0\x8\0\0\0\0\0\0\0\1"
+	    "\0\0\0\x8\xff\xff\xff\xff\xff\xff\xff\xff",
 	    DB_ARG_I64S(numbers, 2));
-	EXPECT(OID_TIMESTAMPTZ_ARRAY, "\0\0\0\1\0\0\0\1\0\0\x4\xa0\0\0\0\2\0\0\0\1\xff\xff\xff\xff"
-	                              "\0\0\0\x8\0\0\0\0\0\0\0\0",
+	EXPECT(OID_TIMESTAMPTZ_ARRAY,
+	    "\0\0\0\1\0\0\0\1\0\0\x4\xa0\0\0\0\2\0\0\0\1\xff\xff\xff\xff"
+	    "\0\0\0\x8\0\0\0\0\0\0\0\0",
 	    DB_ARG_TIMES(times, 2));
-	EXPECT(OID_FLOAT8_ARRAY, "\0\0\0\1\0\0\0\0\0\0\2\xbd\0\0\0\1\0\0\0\1\0\0\0\x8\x80\0\0\0\0\0\0\0",
+	EXPECT(OID_FLOAT8_ARRAY,
+	    "\0\0\0\1\0\0\0\0\0\0\2\xbd\0\0\0\1\0\0\0\1\0\0\0\x8\x80\0\0\0\0\0\0\0",
 	    DB_ARG_F64S(floats, 1));
 	EXPECT(OID_UUID_ARRAY, "\0\0\0\0\0\0\0\0\0\0\xb\x86", DB_ARG_UUIDS(NULL, 0));
 }
@@ -83,8 +88,8 @@ arrays_carry_dimension_type_and_elements(void **state)
 static void
 null_text_and_null_arguments_are_sql_null(void **state)
 {
-	const struct db_arg args[] = { DB_ARG_TEXT(NULL), DB_ARG_NULL(DB_TYPE_I64), DB_ARG_TIME_OR_NULL(0),
-		DB_ARG_TEXT("x"), DB_ARGS_END };
+	const struct db_arg args[] = { DB_ARG_TEXT(NULL), DB_ARG_NULL(DB_TYPE_I64),
+		DB_ARG_TIME_OR_NULL(0), DB_ARG_TEXT("x"), DB_ARGS_END };
 	const uint32_t oids[] = { OID_TEXT, OID_INT8, OID_TIMESTAMPTZ, OID_TEXT };
 	struct db_params p;
 
@@ -163,29 +168,40 @@ columns_are_read_into_their_destinations(void **state)
 	bool b;
 
 	(void)state;
-	assert_int_equal(read_cell((struct db_col)DB_I64("c", &i), OID_INT8, "\xff\xff\xff\xff\xff\xff\xff\xfe", 8, NULL), 0);
+	assert_int_equal(read_cell((struct db_col)DB_I64("c", &i), OID_INT8,
+			     "\xff\xff\xff\xff\xff\xff\xff\xfe", 8, NULL),
+	    0);
 	assert_int_equal(i, -2);
-	assert_int_equal(read_cell((struct db_col)DB_I64("c", &i), OID_INT4, "\xff\xff\xff\xfd", 4, NULL), 0);
+	assert_int_equal(
+	    read_cell((struct db_col)DB_I64("c", &i), OID_INT4, "\xff\xff\xff\xfd", 4, NULL), 0);
 	assert_int_equal(i, -3);
 	assert_int_equal(read_cell((struct db_col)DB_I64("c", &i), OID_INT2, "\x80\0", 2, NULL), 0);
 	assert_int_equal(i, INT16_MIN);
-	assert_int_equal(read_cell((struct db_col)DB_F64("c", &d), OID_FLOAT8, "\x7f\xf8\0\0\0\0\0\0", 8, NULL), 0);
+	assert_int_equal(
+	    read_cell((struct db_col)DB_F64("c", &d), OID_FLOAT8, "\x7f\xf8\0\0\0\0\0\0", 8, NULL),
+	    0);
 	assert_true(isnan(d));
-	assert_int_equal(read_cell((struct db_col)DB_F64("c", &d), OID_FLOAT4, "\x3f\xc0\0\0", 4, NULL), 0);
+	assert_int_equal(
+	    read_cell((struct db_col)DB_F64("c", &d), OID_FLOAT4, "\x3f\xc0\0\0", 4, NULL), 0);
 	assert_true(d == 1.5);
 	assert_int_equal(read_cell((struct db_col)DB_BOOL("c", &b), OID_BOOL, "\1", 1, NULL), 0);
 	assert_true(b);
-	assert_int_equal(read_cell((struct db_col)DB_TIME("c", &i), OID_TIMESTAMPTZ, "\0\0\0\0\0\0\0\1", 8, NULL), 0);
+	assert_int_equal(read_cell((struct db_col)DB_TIME("c", &i), OID_TIMESTAMPTZ,
+			     "\0\0\0\0\0\0\0\1", 8, NULL),
+	    0);
 	assert_int_equal(i, INT64_C(946684800000001));
-	assert_int_equal(read_cell((struct db_col)DB_UUID("c", &u), OID_UUID, "0123456789abcdef", 16, NULL), 0);
+	assert_int_equal(
+	    read_cell((struct db_col)DB_UUID("c", &u), OID_UUID, "0123456789abcdef", 16, NULL), 0);
 	assert_memory_equal(u.b, "0123456789abcdef", 16);
 	assert_int_equal(read_cell((struct db_col)DB_TEXT("c", &text), OID_TEXT, "abc", 2, mem), 0);
 	assert_string_equal(text, "ab");
-	assert_int_equal(read_cell((struct db_col)DB_JSON("c", &text), OID_JSONB, "\1{}", 3, mem), 0);
+	assert_int_equal(
+	    read_cell((struct db_col)DB_JSON("c", &text), OID_JSONB, "\1{}", 3, mem), 0);
 	assert_string_equal(text, "{}");
 	assert_int_equal(read_cell((struct db_col)DB_JSON("c", &text), OID_JSON, "[]", 2, mem), 0);
 	assert_string_equal(text, "[]");
-	assert_int_equal(read_cell((struct db_col)DB_BYTES("c", &bytes), OID_BYTEA, "a\0c", 3, mem), 0);
+	assert_int_equal(
+	    read_cell((struct db_col)DB_BYTES("c", &bytes), OID_BYTEA, "a\0c", 3, mem), 0);
 	assert_int_equal(bytes.n, 3);
 	assert_memory_equal(bytes.p, "a\0c", 3);
 	arena_free(mem);
@@ -197,9 +213,13 @@ infinite_times_become_the_extreme_values(void **state)
 	int64_t i;
 
 	(void)state;
-	assert_int_equal(read_cell((struct db_col)DB_TIME("c", &i), OID_TIMESTAMPTZ, "\x7f\xff\xff\xff\xff\xff\xff\xff", 8, NULL), 0);
+	assert_int_equal(read_cell((struct db_col)DB_TIME("c", &i), OID_TIMESTAMPTZ,
+			     "\x7f\xff\xff\xff\xff\xff\xff\xff", 8, NULL),
+	    0);
 	assert_true(i == INT64_MAX);
-	assert_int_equal(read_cell((struct db_col)DB_TIME("c", &i), OID_TIMESTAMPTZ, "\x80\0\0\0\0\0\0\0", 8, NULL), 0);
+	assert_int_equal(read_cell((struct db_col)DB_TIME("c", &i), OID_TIMESTAMPTZ,
+			     "\x80\0\0\0\0\0\0\0", 8, NULL),
+	    0);
 	assert_true(i == INT64_MIN);
 }
 
@@ -213,9 +233,11 @@ nulls_are_refused_or_become_the_empty_value(void **state)
 	assert_int_equal(read_cell((struct db_col)DB_I64("c", &i), OID_INT8, NULL, 0, NULL), -1);
 	assert_int_equal(e.code, ERR_DB_SCHEMA);
 	assert_int_equal(i, 7);
-	assert_int_equal(read_cell((struct db_col)DB_I64_NULL("c", &i), OID_INT8, NULL, 0, NULL), 0);
+	assert_int_equal(
+	    read_cell((struct db_col)DB_I64_NULL("c", &i), OID_INT8, NULL, 0, NULL), 0);
 	assert_int_equal(i, 0);
-	assert_int_equal(read_cell((struct db_col)DB_TEXT_NULL("c", &text), OID_TEXT, NULL, 0, NULL), 0);
+	assert_int_equal(
+	    read_cell((struct db_col)DB_TEXT_NULL("c", &text), OID_TEXT, NULL, 0, NULL), 0);
 	assert_null(text);
 }
 
@@ -230,9 +252,12 @@ wrong_types_and_widths_are_refused(void **state)
 	assert_false(db_value_fits(DB_TYPE_I64, OID_TEXT));
 	assert_false(db_value_fits(DB_TYPE_TEXT, OID_JSONB));
 	assert_false(db_value_fits(DB_TYPE_UUID, 0));
-	assert_int_equal(read_cell((struct db_col)DB_I64("c", &i), OID_INT8, "\0\0\0\1", 4, NULL), -1);
-	assert_int_equal(read_cell((struct db_col)DB_UUID("c", &u), OID_UUID, "short", 5, NULL), -1);
-	assert_int_equal(read_cell((struct db_col)DB_JSON("c", &text), OID_JSONB, "\2{}", 3, NULL), -1);
+	assert_int_equal(
+	    read_cell((struct db_col)DB_I64("c", &i), OID_INT8, "\0\0\0\1", 4, NULL), -1);
+	assert_int_equal(
+	    read_cell((struct db_col)DB_UUID("c", &u), OID_UUID, "short", 5, NULL), -1);
+	assert_int_equal(
+	    read_cell((struct db_col)DB_JSON("c", &text), OID_JSONB, "\2{}", 3, NULL), -1);
 	assert_int_equal(read_cell((struct db_col)DB_JSON("c", &text), OID_JSONB, "", 0, NULL), -1);
 	assert_int_equal(e.code, ERR_DB_SCHEMA);
 }
@@ -246,7 +271,8 @@ a_full_arena_is_too_large_and_leaves_the_destination_alone(void **state)
 
 	(void)state;
 	memset(big, 'x', sizeof(big));
-	assert_int_equal(read_cell((struct db_col)DB_TEXT("c", &text), OID_TEXT, big, sizeof(big), mem), -1);
+	assert_int_equal(
+	    read_cell((struct db_col)DB_TEXT("c", &text), OID_TEXT, big, sizeof(big), mem), -1);
 	assert_int_equal(e.code, ERR_TOO_LARGE);
 	assert_null(text);
 	arena_free(mem);

@@ -64,7 +64,8 @@ terminal_states_have_no_exit(void **state)
 			if (job_state_terminal((enum job_state)s))
 				check(!moved, "a way out of an end", s, ev);
 			if (!moved)
-				check(to == JOB_STATE_COUNT, "a refused move wrote its result", s, ev);
+				check(to == JOB_STATE_COUNT, "a refused move wrote its result", s,
+				    ev);
 		}
 }
 
@@ -77,7 +78,8 @@ every_state_that_holds_a_lease_survives_losing_it(void **state)
 
 		if (!holds_lease((enum job_state)s))
 			continue;
-		check(job_fsm_next((enum job_state)s, JOB_ON_LEASE_LOST, &to), "stuck", s, JOB_ON_LEASE_LOST);
+		check(job_fsm_next((enum job_state)s, JOB_ON_LEASE_LOST, &to), "stuck", s,
+		    JOB_ON_LEASE_LOST);
 		check(!holds_lease(to), "a lost lease that is still held", s, JOB_ON_LEASE_LOST);
 		check(job_fsm_next((enum job_state)s, JOB_ON_ATTEMPTS_SPENT, &to), "stuck", s,
 		    JOB_ON_ATTEMPTS_SPENT);
@@ -97,7 +99,8 @@ every_live_state_can_be_canceled_or_is_being_canceled(void **state)
 			continue;
 		check(job_fsm_next((enum job_state)s, JOB_ON_CANCEL, &to), "cannot be canceled", s,
 		    JOB_ON_CANCEL);
-		check(to == JOB_CANCELED || to == JOB_CANCELING, "cancel led astray", s, JOB_ON_CANCEL);
+		check(to == JOB_CANCELED || to == JOB_CANCELING, "cancel led astray", s,
+		    JOB_ON_CANCEL);
 	}
 }
 
@@ -123,7 +126,8 @@ only_a_claim_leaves_the_queue_for_a_node_and_only_waiting_jobs_are_claimed(void 
 
 			if (!job_fsm_next((enum job_state)s, (enum job_event)ev, &to))
 				continue;
-			check((ev == JOB_ON_CLAIM) == (s == JOB_QUEUED && holds_lease(to)), "claim", s, ev);
+			check((ev == JOB_ON_CLAIM) == (s == JOB_QUEUED && holds_lease(to)), "claim",
+			    s, ev);
 			check(to != (enum job_state)s, "a move that stays", s, ev);
 		}
 }
@@ -197,8 +201,9 @@ stored_names_are_those_of_the_schema(void **state)
 	size_t n;
 
 	(void)state;
-	assert_int_equal(fd_read_file(AT_FDCWD, WARDIAN_SOURCE_DIR "/migrations/0003_job.sql", 1 << 20,
-			     &sql, &n, &e), 0);
+	assert_int_equal(fd_read_file(AT_FDCWD, WARDIAN_SOURCE_DIR "/migrations/0003_job.sql",
+			     1 << 20, &sql, &n, &e),
+	    0);
 	read_check_list(sql, "create table job_queue", "state", live, sizeof(live));
 	read_check_list(sql, "create table job (", "end_state", ended, sizeof(ended));
 	print_list(false, expected, sizeof(expected));
@@ -229,8 +234,9 @@ one_statement_assigns_states(void **state)
 	size_t n;
 
 	(void)state;
-	assert_int_equal(fd_read_file(AT_FDCWD, WARDIAN_SOURCE_DIR "/src/job/job.sql", 1 << 20, &sql,
-			     &n, &e), 0);
+	assert_int_equal(
+	    fd_read_file(AT_FDCWD, WARDIAN_SOURCE_DIR "/src/job/job.sql", 1 << 20, &sql, &n, &e),
+	    0);
 	assert_int_equal(count_assignments(sql, "state"), 1);
 	assert_int_equal(count_assignments(sql, "end_state"), 1);
 	move = strstr(sql, ":name job_move ");
@@ -250,7 +256,8 @@ main(void)
 		cmocka_unit_test(every_state_that_holds_a_lease_survives_losing_it),
 		cmocka_unit_test(every_live_state_can_be_canceled_or_is_being_canceled),
 		cmocka_unit_test(whatever_ends_a_canceled_job_leaves_it_canceled),
-		cmocka_unit_test(only_a_claim_leaves_the_queue_for_a_node_and_only_waiting_jobs_are_claimed),
+		cmocka_unit_test(
+		    only_a_claim_leaves_the_queue_for_a_node_and_only_waiting_jobs_are_claimed),
 		cmocka_unit_test(names_are_distinct_and_read_back),
 		cmocka_unit_test(unknown_names_are_refused),
 		cmocka_unit_test(stored_names_are_those_of_the_schema),

@@ -14,8 +14,9 @@
 static void
 plain_relative_paths_are_valid(void **state)
 {
-	static const char *const good[] = { "a", "a/b", "deck.cir", "0/U", "system/controlDict", ".hidden",
-		"...", "a..b/c", "with blank", "-n", "\xc3\xa9t\xc3\xa9", "a/.b/c.", "~", "a:b", "$HOME" };
+	static const char *const good[] = { "a", "a/b", "deck.cir", "0/U", "system/controlDict",
+		".hidden", "...", "a..b/c", "with blank", "-n", "\xc3\xa9t\xc3\xa9", "a/.b/c.", "~",
+		"a:b", "$HOME" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
@@ -29,9 +30,10 @@ plain_relative_paths_are_valid(void **state)
 static void
 paths_that_leave_or_confuse_are_refused(void **state)
 {
-	static const char *const bad[] = { "", "/", "/etc/passwd", "a/", "a//b", ".", "..", "../a", "a/..",
-		"a/../b", "./a", "a/.", "a/./b", "a\\b", "a\nb", "a\tb", "\x1b[31m", "a\x7f", "\xc2\x85",
-		"\xff", "\xc0\xaf", "\xe2\x82", "\xed\xa0\x80", "a/\xf8\x88\x80\x80\x80" };
+	static const char *const bad[] = { "", "/", "/etc/passwd", "a/", "a//b", ".", "..", "../a",
+		"a/..", "a/../b", "./a", "a/.", "a/./b", "a\\b", "a\nb", "a\tb", "\x1b[31m",
+		"a\x7f", "\xc2\x85", "\xff", "\xc0\xaf", "\xe2\x82", "\xed\xa0\x80",
+		"a/\xf8\x88\x80\x80\x80" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -92,9 +94,12 @@ base64_reads_the_vectors_of_its_specification(void **state)
 static void
 malformed_base64_is_refused(void **state)
 {
-	static const char *const bad[] = { "Z", "Zg", "Zg=", "Zm8", "Zg===", "=", "==", "===", "====",
-		"Zm9v=", "Zg==Zg==", "Zm=v", "Z===", "Zm9v\n", "Zm 9", "Zm9-", "Zm_v", "Zh==", "Zm9=",
-		"\xc3\xa9" "aa", "Zm9vYg==\n" };
+	static const char *const bad[] = { "Z", "Zg", "Zg=", "Zm8", "Zg===", "=",
+		"==", "===", "====", "Zm9v=", "Zg==Zg==", "Zm=v", "Z===", "Zm9v\n", "Zm 9", "Zm9-",
+		"Zm_v", "Zh==", "Zm9=",
+		"\xc3\xa9"
+		"aa",
+		"Zm9vYg==\n" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -110,7 +115,8 @@ malformed_base64_is_refused(void **state)
 static void
 base64_reads_back_whatever_was_written(void **state)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	unsigned char bytes[48], out[64];
 	char text[80];
 
@@ -121,7 +127,8 @@ base64_reads_back_whatever_was_written(void **state)
 		bytes[n] = (unsigned char)(n * 37 + 11);
 		for (size_t i = 0; i < n; i += 3) {
 			uint32_t group = (uint32_t)bytes[i] << 16 |
-			    (uint32_t)(i + 1 < n ? bytes[i + 1] : 0) << 8 | (i + 2 < n ? bytes[i + 2] : 0);
+					 (uint32_t)(i + 1 < n ? bytes[i + 1] : 0) << 8 |
+					 (i + 2 < n ? bytes[i + 2] : 0);
 
 			text[used++] = digits[group >> 18 & 63];
 			text[used++] = digits[group >> 12 & 63];

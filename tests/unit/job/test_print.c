@@ -29,13 +29,19 @@ expect_text(const struct job *j, bool with_manifest, const char *expected)
 static void
 a_queued_job_shows_nulls_for_what_has_not_happened(void **state)
 {
-	const struct job j = { .state = JOB_QUEUED, .environment = "demo", .labels = "{}", .cpu_milli = 500,
-		.memory_bytes = 1048576, .created_wall_us = 1000000 };
+	const struct job j = { .state = JOB_QUEUED,
+		.environment = "demo",
+		.labels = "{}",
+		.cpu_milli = 500,
+		.memory_bytes = 1048576,
+		.created_wall_us = 1000000 };
 
 	(void)state;
 	expect_text(&j, false,
-	    "{\"id\":\"job_00000000000000000000000000\",\"state\":\"queued\",\"environment\":\"demo\","
-	    "\"name\":null,\"labels\":{},\"priority\":0,\"resources\":{\"cpus\":0.5,\"memory_bytes\":1048576},"
+	    "{\"id\":\"job_00000000000000000000000000\",\"state\":\"queued\",\"environment\":"
+	    "\"demo\","
+	    "\"name\":null,\"labels\":{},\"priority\":0,\"resources\":{\"cpus\":0.5,\"memory_"
+	    "bytes\":1048576},"
 	    "\"attempt\":0,\"created_at\":\"1970-01-01T00:00:01.000000Z\",\"claimed_at\":null,"
 	    "\"started_at\":null,\"ended_at\":null,\"cancel_requested_at\":null,\"cause\":null,"
 	    "\"usage\":null}");
@@ -54,13 +60,18 @@ a_failed_job_shows_its_cause_usage_and_manifest(void **state)
 
 	(void)state;
 	expect_text(&j, true,
-	    "{\"id\":\"job_00000000000000000000000000\",\"state\":\"failed\",\"environment\":\"demo\","
+	    "{\"id\":\"job_00000000000000000000000000\",\"state\":\"failed\",\"environment\":"
+	    "\"demo\","
 	    "\"name\":\"\\\"x\\\"\",\"labels\":{\"a\": \"b\"},\"priority\":-3,"
 	    "\"resources\":{\"cpus\":1,\"memory_bytes\":1},\"attempt\":2,"
-	    "\"created_at\":\"1970-01-01T00:00:01.000000Z\",\"claimed_at\":\"1970-01-01T00:00:02.000000Z\","
-	    "\"started_at\":\"1970-01-01T00:00:03.000000Z\",\"ended_at\":\"1970-01-01T00:00:04.000000Z\","
-	    "\"cancel_requested_at\":\"1970-01-01T00:00:05.000000Z\",\"cause\":{\"category\": \"user\"},"
-	    "\"usage\":{\"wall_s\":1.5,\"cpu_s\":0.25,\"memory_peak_bytes\":4096,\"log_truncated\":true},"
+	    "\"created_at\":\"1970-01-01T00:00:01.000000Z\",\"claimed_at\":\"1970-01-01T00:00:02."
+	    "000000Z\","
+	    "\"started_at\":\"1970-01-01T00:00:03.000000Z\",\"ended_at\":\"1970-01-01T00:00:04."
+	    "000000Z\","
+	    "\"cancel_requested_at\":\"1970-01-01T00:00:05.000000Z\",\"cause\":{\"category\": "
+	    "\"user\"},"
+	    "\"usage\":{\"wall_s\":1.5,\"cpu_s\":0.25,\"memory_peak_bytes\":4096,\"log_truncated\":"
+	    "true},"
 	    "\"manifest\":{\"environment\": \"demo\"}}");
 }
 

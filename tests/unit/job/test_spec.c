@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Manifests: what is accepted becomes which spec, and each fault is told with its JSON Pointer.  The
+ * Manifests: what is accepted becomes which spec, and each fault is told with its JSON Pointer. The
  * environments are stand-ins defined here, so that only this module's rules are under test.
  */
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- environments that this test makes up --------------------------------------------------------- */
+/* --- environments that this test makes up --------------------------------------------------- */
 
 struct environments {
 	int unused;
@@ -24,12 +24,22 @@ static const struct environment demo = {
 	.name = "demo", .package = "demo-package", .digest = "0123456789abcdef", .available = true,
 };
 static const struct environment sized = {
-	.name = "sized", .package = "sized-package", .digest = "0123456789abcdef", .available = true,
-	.default_cpus = 2.5, .default_memory_bytes = 64 * MIB, .default_wall_ms = 90000,
+	.name = "sized",
+	.package = "sized-package",
+	.digest = "0123456789abcdef",
+	.available = true,
+	.default_cpus = 2.5,
+	.default_memory_bytes = 64 * MIB,
+	.default_wall_ms = 90000,
 };
 static const struct environment greedy = {
-	.name = "greedy", .package = "greedy-package", .digest = "0123456789abcdef", .available = true,
-	.default_cpus = 1000, .default_memory_bytes = 1024 * GIB, .default_wall_ms = INT64_C(1) << 50,
+	.name = "greedy",
+	.package = "greedy-package",
+	.digest = "0123456789abcdef",
+	.available = true,
+	.default_cpus = 1000,
+	.default_memory_bytes = 1024 * GIB,
+	.default_wall_ms = INT64_C(1) << 50,
 };
 static const struct environment missing = {
 	.name = "missing", .package = "missing-package", .digest = "0123456789abcdef",
@@ -67,8 +77,8 @@ environment_command(const struct environment *env, const struct environment_valu
 		return arena_err(e);
 	for (size_t i = 0; i < n_values; i++)
 		if (strcmp(values[i].name, "bad") == 0 || strcmp(values[i].name, "worse") == 0)
-			err_field_add(e, i == 0 ? "/parameters/first" : "/parameters/later", "is %s",
-			    values[i].name);
+			err_field_add(e, i == 0 ? "/parameters/first" : "/parameters/later",
+			    "is %s", values[i].name);
 	if (err_fields_done(e, ERR_INVALID) < 0)
 		return -1;
 	argv[0] = env->name;
@@ -78,7 +88,7 @@ environment_command(const struct environment *env, const struct environment_valu
 	return 0;
 }
 
-/* --- harness ------------------------------------------------------------------------------------------ */
+/* --- harness -------------------------------------------------------------------------------- */
 
 static const struct job_limits limits = {
 	.cpu_milli_max = 4000, .memory_max_bytes = 8 * GIB, .memory_default_bytes = 512 * MIB,
@@ -155,7 +165,7 @@ fill(struct buf *b, const char *pattern, const char *value)
 	buf_str(b, at + 1);
 }
 
-/* --- what is accepted ----------------------------------------------------------------------------------- */
+/* --- what is accepted ----------------------------------------------------------------------- */
 
 static void
 the_shortest_manifest_gets_every_default(void **state)
@@ -190,12 +200,15 @@ every_member_arrives_in_the_spec(void **state)
 	const char *text;
 
 	(void)state;
-	decode("{\"environment\":\"demo\",\"name\":\"n\",\"parameters\":{\"deck\":\"a.cir\",\"n\":3},"
-	       "\"inputs\":[{\"path\":\"a.cir\",\"text\":\"x\"},{\"path\":\"b/c\",\"base64\":\"AAE=\"}],"
-	       "\"resources\":{\"cpus\":2.3,\"memory_bytes\":1073741824,\"disk_bytes\":1048576},"
-	       "\"limits\":{\"wall_s\":60,\"no_output_s\":5,\"output_bytes\":4096},"
-	       "\"priority\":-100,\"retry\":{\"max_attempts\":10},\"seed\":9223372036854775807,"
-	       "\"labels\":{\"a\":\"b\",\"x.y_z-1\":\"\"}}", &d);
+	decode(
+	    "{\"environment\":\"demo\",\"name\":\"n\",\"parameters\":{\"deck\":\"a.cir\",\"n\":3},"
+	    "\"inputs\":[{\"path\":\"a.cir\",\"text\":\"x\"},{\"path\":\"b/"
+	    "c\",\"base64\":\"AAE=\"}],"
+	    "\"resources\":{\"cpus\":2.3,\"memory_bytes\":1073741824,\"disk_bytes\":1048576},"
+	    "\"limits\":{\"wall_s\":60,\"no_output_s\":5,\"output_bytes\":4096},"
+	    "\"priority\":-100,\"retry\":{\"max_attempts\":10},\"seed\":9223372036854775807,"
+	    "\"labels\":{\"a\":\"b\",\"x.y_z-1\":\"\"}}",
+	    &d);
 	assert_int_equal(d.result, 0);
 	assert_string_equal(d.spec.name, "n");
 	assert_string_equal(d.spec.argv[1], "2");
@@ -267,7 +280,8 @@ a_program_without_slash_is_one_of_usr_bin(void **state)
 		char body[256];
 		struct decoded d;
 
-		(void)snprintf(body, sizeof(body), "{\"environment\":\"demo\",\"command\":%s}", cases[i].body);
+		(void)snprintf(
+		    body, sizeof(body), "{\"environment\":\"demo\",\"command\":%s}", cases[i].body);
 		decode(body, &d);
 		assert_int_equal(d.result, 0);
 		assert_string_equal(d.spec.argv[0], cases[i].argv0);
@@ -280,13 +294,26 @@ static void
 the_greatest_values_are_still_accepted(void **state)
 {
 	static const char *const good[] = {
-		"\"resources\":{\"cpus\":4}", "\"resources\":{\"cpus\":0.1}", "\"resources\":{\"cpus\":0.3}",
-		"\"resources\":{\"cpus\":4.0e0}", "\"resources\":{\"memory_bytes\":8589934592}",
-		"\"resources\":{\"memory_bytes\":16777216}", "\"resources\":{\"disk_bytes\":8589934592}",
-		"\"limits\":{\"wall_s\":604800}", "\"limits\":{\"wall_s\":1}",
-		"\"limits\":{\"output_bytes\":1073741824}", "\"limits\":{}", "\"resources\":{}", "\"retry\":{}",
-		"\"labels\":{}", "\"inputs\":[]", "\"parameters\":{}", "\"priority\":100", "\"seed\":0",
-		"\"inputs\":[{\"path\":\"a\",\"text\":\"\"}]", "\"inputs\":[{\"path\":\"a\",\"base64\":\"\"}]",
+		"\"resources\":{\"cpus\":4}",
+		"\"resources\":{\"cpus\":0.1}",
+		"\"resources\":{\"cpus\":0.3}",
+		"\"resources\":{\"cpus\":4.0e0}",
+		"\"resources\":{\"memory_bytes\":8589934592}",
+		"\"resources\":{\"memory_bytes\":16777216}",
+		"\"resources\":{\"disk_bytes\":8589934592}",
+		"\"limits\":{\"wall_s\":604800}",
+		"\"limits\":{\"wall_s\":1}",
+		"\"limits\":{\"output_bytes\":1073741824}",
+		"\"limits\":{}",
+		"\"resources\":{}",
+		"\"retry\":{}",
+		"\"labels\":{}",
+		"\"inputs\":[]",
+		"\"parameters\":{}",
+		"\"priority\":100",
+		"\"seed\":0",
+		"\"inputs\":[{\"path\":\"a\",\"text\":\"\"}]",
+		"\"inputs\":[{\"path\":\"a\",\"base64\":\"\"}]",
 		("\"inputs\":[{\"path\":\"a\",\"text\":\"\"},{\"path\":\"ab\",\"text\":\"\"},"
 		 "{\"path\":\"b/c\",\"text\":\"\"},{\"path\":\"b/d\",\"text\":\"\"}]"),
 	};
@@ -304,15 +331,21 @@ the_greatest_values_are_still_accepted(void **state)
 	}
 }
 
-/* --- what is refused -------------------------------------------------------------------------------------- */
+/* --- what is refused ------------------------------------------------------------------------ */
 
 /* Every JSON type, with the letter by which the table below allows it. */
 static const struct {
 	char letter;
 	const char *text;
 } samples[] = {
-	{ 's', "\"text\"" }, { 'i', "7" }, { 'r', "1.5" }, { 'b', "true" }, { 'n', "null" }, { 'a', "[]" },
-	{ 'o', "{}" }, { 'b', "false" },
+	{ 's', "\"text\"" },
+	{ 'i', "7" },
+	{ 'r', "1.5" },
+	{ 'b', "true" },
+	{ 'n', "null" },
+	{ 'a', "[]" },
+	{ 'o', "{}" },
+	{ 'b', "false" },
 };
 
 static void
@@ -369,9 +402,10 @@ a_member_of_the_wrong_type_is_a_fault_at_its_place(void **state)
 static void
 members_that_this_version_does_not_know_are_named(void **state)
 {
-	static const char *const top[] = { "depends_on", "metrics", "stop_rules", "success", "outputs", "project",
-		"secrets", "image", "Environment", "env" };
-	static const char *const nested[] = { "gpus", "queue_s", "on", "backoff", "memory_growth", "cpu" };
+	static const char *const top[] = { "depends_on", "metrics", "stop_rules", "success",
+		"outputs", "project", "secrets", "image", "Environment", "env" };
+	static const char *const nested[] = { "gpus", "queue_s", "on", "backoff", "memory_growth",
+		"cpu" };
 	static const char *const objects[] = { "resources", "limits", "retry" };
 	char member[128], pointer[128];
 
@@ -383,7 +417,8 @@ members_that_this_version_does_not_know_are_named(void **state)
 	}
 	for (size_t i = 0; i < ARRAY_LEN(objects); i++)
 		for (size_t k = 0; k < ARRAY_LEN(nested); k++) {
-			(void)snprintf(member, sizeof(member), "\"%s\":{\"%s\":1}", objects[i], nested[k]);
+			(void)snprintf(
+			    member, sizeof(member), "\"%s\":{\"%s\":1}", objects[i], nested[k]);
 			(void)snprintf(pointer, sizeof(pointer), "/%s/%s", objects[i], nested[k]);
 			expect_member_fault(member, ERR_INVALID, pointer);
 		}
@@ -417,7 +452,8 @@ values_out_of_range_are_faults(void **state)
 		{ "\"resources\":{\"memory_bytes\":0}", "/resources/memory_bytes" },
 		{ "\"resources\":{\"memory_bytes\":16777215}", "/resources/memory_bytes" },
 		{ "\"resources\":{\"memory_bytes\":-1}", "/resources/memory_bytes" },
-		{ "\"resources\":{\"memory_bytes\":9223372036854775807}", "/resources/memory_bytes" },
+		{ "\"resources\":{\"memory_bytes\":9223372036854775807}",
+		    "/resources/memory_bytes" },
 		{ "\"resources\":{\"disk_bytes\":1}", "/resources/disk_bytes" },
 		{ "\"resources\":{\"disk_bytes\":-5}", "/resources/disk_bytes" },
 		{ "\"limits\":{\"wall_s\":0}", "/limits/wall_s" },
@@ -476,10 +512,14 @@ inputs_that_cannot_be_written_are_faults(void **state)
 		{ "{\"path\":\"a\",\"base64\":\"A\"}", "/inputs/0/base64" },
 		{ "{\"path\":\"a\",\"base64\":\"AA==\\n\"}", "/inputs/0/base64" },
 		{ "{\"path\":\"a\",\"base64\":\"A_==\"}", "/inputs/0/base64" },
-		{ "{\"path\":\"a\",\"text\":\"\"},{\"path\":\"a\",\"text\":\"\"}", "/inputs/1/path" },
-		{ "{\"path\":\"a\",\"text\":\"\"},{\"path\":\"a/b\",\"text\":\"\"}", "/inputs/1/path" },
-		{ "{\"path\":\"a/b/c\",\"text\":\"\"},{\"path\":\"a/b\",\"text\":\"\"}", "/inputs/1/path" },
-		{ "{\"path\":\"a\",\"text\":\"\"},{\"path\":\"b\",\"text\":\"\"},{\"path\":\"a\",\"text\":\"\"}",
+		{ "{\"path\":\"a\",\"text\":\"\"},{\"path\":\"a\",\"text\":\"\"}",
+		    "/inputs/1/path" },
+		{ "{\"path\":\"a\",\"text\":\"\"},{\"path\":\"a/b\",\"text\":\"\"}",
+		    "/inputs/1/path" },
+		{ "{\"path\":\"a/b/c\",\"text\":\"\"},{\"path\":\"a/b\",\"text\":\"\"}",
+		    "/inputs/1/path" },
+		{ "{\"path\":\"a\",\"text\":\"\"},{\"path\":\"b\",\"text\":\"\"},{\"path\":\"a\","
+		  "\"text\":\"\"}",
 		    "/inputs/2/path" },
 	};
 	char member[512];
@@ -510,7 +550,8 @@ counts_beyond_the_caps_are_faults(void **state)
 		const char *open, *item, *close, *pointer;
 		int n;
 	} bad[] = {
-		{ "\"inputs\":[", "{\"path\":\"f@\",\"text\":\"\"}", "]", "/inputs", CAP_INPUTS + 1 },
+		{ "\"inputs\":[", "{\"path\":\"f@\",\"text\":\"\"}", "]", "/inputs",
+		    CAP_INPUTS + 1 },
 		{ "\"labels\":{", "\"l@\":\"\"", "}", "/labels", CAP_LABELS + 1 },
 		{ "\"command\":[", "\"a@\"", "]", "/command", CAP_ARGS + 1 },
 		{ "\"parameters\":{", "\"p@\":1", "}", "/parameters", 257 },
@@ -570,7 +611,7 @@ texts_beyond_the_caps_are_faults(void **state)
 		}
 }
 
-/* --- kinds of refusal --------------------------------------------------------------------------------------- */
+/* --- kinds of refusal ----------------------------------------------------------------------- */
 
 static void
 an_unknown_environment_is_told_with_its_nearest_name(void **state)
@@ -615,7 +656,8 @@ impossible_wishes_alone_keep_their_code_and_any_other_fault_makes_it_invalid(voi
 	struct decoded d;
 
 	(void)state;
-	decode("{\"environment\":\"demo\",\"resources\":{\"cpus\":9,\"memory_bytes\":9000000000}}", &d);
+	decode("{\"environment\":\"demo\",\"resources\":{\"cpus\":9,\"memory_bytes\":9000000000}}",
+	    &d);
 	assert_int_equal(d.e.code, ERR_IMPOSSIBLE);
 	assert_int_equal(d.e.n_fields, 2);
 	decoded_free(&d);
@@ -637,8 +679,10 @@ all_faults_are_told_at_once(void **state)
 	struct decoded d;
 
 	(void)state;
-	decode("{\"environment\":\"demo\",\"name\":7,\"parameters\":{\"bad\":1},\"inputs\":[{\"path\":\"..\","
-	       "\"text\":\"\"}],\"priority\":999,\"oops\":1,\"resources\":{\"cpus\":0.25}}", &d);
+	decode("{\"environment\":\"demo\",\"name\":7,\"parameters\":{\"bad\":1},\"inputs\":[{"
+	       "\"path\":\"..\","
+	       "\"text\":\"\"}],\"priority\":999,\"oops\":1,\"resources\":{\"cpus\":0.25}}",
+	    &d);
 	assert_int_equal(d.result, -1);
 	assert_int_equal(d.e.code, ERR_INVALID);
 	assert_int_equal(d.e.n_fields, ARRAY_LEN(pointers));
@@ -659,8 +703,10 @@ faults_beyond_the_room_are_counted(void **state)
 	struct decoded d;
 
 	(void)state;
-	decode("{\"environment\":\"demo\",\"a1\":1,\"a2\":1,\"a3\":1,\"a4\":1,\"a5\":1,\"a6\":1,\"a7\":1,\"a8\":1,"
-	       "\"a9\":1,\"b1\":1,\"parameters\":{\"bad\":1}}", &d);
+	decode("{\"environment\":\"demo\",\"a1\":1,\"a2\":1,\"a3\":1,\"a4\":1,\"a5\":1,\"a6\":1,"
+	       "\"a7\":1,\"a8\":1,"
+	       "\"a9\":1,\"b1\":1,\"parameters\":{\"bad\":1}}",
+	    &d);
 	assert_int_equal(d.result, -1);
 	assert_int_equal(d.e.n_fields + d.e.n_fields_lost, 11);
 	decoded_free(&d);
@@ -688,7 +734,8 @@ a_refused_manifest_leaves_the_result_alone(void **state)
 static void
 a_full_arena_is_too_large_and_nothing_else(void **state)
 {
-	const char *body = "{\"environment\":\"demo\",\"name\":\"n\",\"parameters\":{\"deck\":\"a\"},"
+	const char *body =
+	    "{\"environment\":\"demo\",\"name\":\"n\",\"parameters\":{\"deck\":\"a\"},"
 	    "\"inputs\":[{\"path\":\"a\",\"text\":\"x\"}],\"labels\":{\"a\":\"b\"}}";
 	struct json *j = NULL;
 	struct err e = { 0 };
@@ -732,7 +779,8 @@ main(void)
 		cmocka_unit_test(an_unknown_environment_is_told_with_its_nearest_name),
 		cmocka_unit_test(an_environment_without_its_program_names_the_package),
 		cmocka_unit_test(what_no_node_has_is_impossible),
-		cmocka_unit_test(impossible_wishes_alone_keep_their_code_and_any_other_fault_makes_it_invalid),
+		cmocka_unit_test(
+		    impossible_wishes_alone_keep_their_code_and_any_other_fault_makes_it_invalid),
 		cmocka_unit_test(all_faults_are_told_at_once),
 		cmocka_unit_test(faults_beyond_the_room_are_counted),
 		cmocka_unit_test(a_refused_manifest_leaves_the_result_alone),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files of a finished run: found where the rule says, never elsewhere, and absent ones are reasons. */
+/* Files of a finished run: found where the rule says, never elsewhere, and absent ones are reasons.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -118,11 +119,19 @@ absent_files_are_reasons_and_no_errors(void **state)
 	static const char *const columns[] = { "x", "y" };
 	static const struct environment_rule rules[] = {
 		{ .name = "m", .kind = ENVIRONMENT_RULE_MEASURE, .file = "log" },
-		{ .name = "b", .kind = ENVIRONMENT_RULE_BLOCK, .file = "a", .start = "s", .columns = columns,
+		{ .name = "b",
+		    .kind = ENVIRONMENT_RULE_BLOCK,
+		    .file = "a",
+		    .start = "s",
+		    .columns = columns,
 		    .n_columns = 2 },
 		{ .name = "j", .kind = ENVIRONMENT_RULE_JSON, .file = "d/b" },
-		{ .name = "t", .kind = ENVIRONMENT_RULE_TABLE, .target = ENVIRONMENT_TARGET_METRIC,
-		    .file = "a", .start = "Step", .step = "Step" },
+		{ .name = "t",
+		    .kind = ENVIRONMENT_RULE_TABLE,
+		    .target = ENVIRONMENT_TARGET_METRIC,
+		    .file = "a",
+		    .start = "Step",
+		    .step = "Step" },
 	};
 	static const char *const names[] = { "m", "b.x.max", "b.y.max", "j" };
 	struct result_set set = extract(*state, rules, ARRAY_LEN(rules));
@@ -150,8 +159,8 @@ a_file_named_by_a_missing_parameter_is_a_reason(void **state)
 static void
 nothing_but_regular_files_below_is_opened(void **state)
 {
-	static const char *const names[] = { "link", "dirlink/secret", "../secret", "d/../../secret", "/etc/hosts",
-		"fifo", ".", "..", "", "d", "d//b", "//", "a/x" };
+	static const char *const names[] = { "link", "dirlink/secret", "../secret",
+		"d/../../secret", "/etc/hosts", "fifo", ".", "..", "", "d", "d//b", "//", "a/x" };
 	struct run *r = *state;
 
 	put(r, "secret", "{\"leak\": 1}", 11);
@@ -209,12 +218,14 @@ a_results_file_beyond_its_cap_is_a_reason(void **state)
 	assert_non_null(strstr(set.values[0].reason, "4 MiB"));
 }
 
-/* --- success -------------------------------------------------------------------------------------------------- */
+/* --- success -------------------------------------------------------------------------------- */
 
 static const char *
 check_success(const struct run *r, const char *const *absent, size_t n)
 {
-	const struct environment env = { .name = "demo", .success_absent = absent, .n_success_absent = n };
+	const struct environment env = {
+		.name = "demo", .success_absent = absent, .n_success_absent = n
+	};
 	const char *why = "left alone";
 	struct err e = { 0 };
 

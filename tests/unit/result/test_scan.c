@@ -22,18 +22,33 @@ static const struct environment_rule measure_metric = { .name = "measurements",
 	.kind = ENVIRONMENT_RULE_MEASURE, .target = ENVIRONMENT_TARGET_METRIC, .file = "log" };
 static const struct environment_rule thermo = { .name = "thermo", .kind = ENVIRONMENT_RULE_TABLE,
 	.target = ENVIRONMENT_TARGET_METRIC, .file = "log", .start = "Step", .step = "Step" };
-static const struct environment_rule thermo_result = { .name = "thermo", .kind = ENVIRONMENT_RULE_TABLE,
-	.file = "log", .start = "Step", .step = "Step" };
+static const struct environment_rule thermo_result = { .name = "thermo",
+	.kind = ENVIRONMENT_RULE_TABLE,
+	.file = "log",
+	.start = "Step",
+	.step = "Step" };
 static const char *const xyz[] = { "x", "y", "z" };
 static const struct environment_rule displacements = { .name = "displacements",
-	.kind = ENVIRONMENT_RULE_BLOCK, .file = "{deck.stem}.dat", .start = "displacements", .columns = xyz,
-	.n_columns = 3, .unit = "mm" };
+	.kind = ENVIRONMENT_RULE_BLOCK,
+	.file = "{deck.stem}.dat",
+	.start = "displacements",
+	.columns = xyz,
+	.n_columns = 3,
+	.unit = "mm" };
 static const struct environment_rule displacements_metric = { .name = "displacements",
-	.kind = ENVIRONMENT_RULE_BLOCK, .target = ENVIRONMENT_TARGET_METRIC, .file = "{deck.stem}.dat",
-	.start = "displacements", .columns = xyz, .n_columns = 3 };
+	.kind = ENVIRONMENT_RULE_BLOCK,
+	.target = ENVIRONMENT_TARGET_METRIC,
+	.file = "{deck.stem}.dat",
+	.start = "displacements",
+	.columns = xyz,
+	.n_columns = 3 };
 static const char *const tensor[] = { "xx", "yy", "zz", "xy", "xz", "yz" };
-static const struct environment_rule stresses = { .name = "stresses", .kind = ENVIRONMENT_RULE_BLOCK,
-	.file = "{deck.stem}.dat", .start = "stresses", .columns = tensor, .n_columns = 6 };
+static const struct environment_rule stresses = { .name = "stresses",
+	.kind = ENVIRONMENT_RULE_BLOCK,
+	.file = "{deck.stem}.dat",
+	.start = "stresses",
+	.columns = tensor,
+	.n_columns = 6 };
 static const char *const force[] = { "x", "y", "z" };
 static const struct environment_rule total = { .name = "total", .kind = ENVIRONMENT_RULE_BLOCK,
 	.file = "{deck.stem}.dat", .start = "total force", .columns = force, .n_columns = 3 };
@@ -79,7 +94,8 @@ is_value(const struct found *f, const char *name, double expected)
 	const struct result_value *v = value(f, name);
 
 	if (v->missing || v->value != expected)
-		fail_msg("%s is %g (%s), not %g", name, v->value, v->missing ? v->reason : "there", expected);
+		fail_msg("%s is %g (%s), not %g", name, v->value, v->missing ? v->reason : "there",
+		    expected);
 	assert_null(v->reason);
 }
 
@@ -99,17 +115,20 @@ is_point(const struct found *f, size_t i, const char *name, double step, double 
 	assert_true(i < f->set.n_points);
 	assert_string_equal(f->set.points[i].name, name);
 	if (f->set.points[i].step != step || f->set.points[i].value != expected)
-		fail_msg("point %zu of %s is %g at %g", i, name, f->set.points[i].value, f->set.points[i].step);
+		fail_msg("point %zu of %s is %g at %g", i, name, f->set.points[i].value,
+		    f->set.points[i].step);
 }
 
-/* --- ngspice ------------------------------------------------------------------------------------------------- */
+/* --- ngspice -------------------------------------------------------------------------------- */
 
 static const char ngspice_log[] =
     "\nNote: No compatibility mode selected!\n\n\nCircuit: rc low pass step\n\n"
     "Doing analysis at TEMP = 27.000000 and TNOM = 27.000000\n\n\n"
     "Initial Transient Solution\n--------------------------\n\n"
-    "Node                                   Voltage\n----                                   -------\n"
-    "in                                           0\nv1#branch                                    0\n\n\n"
+    "Node                                   Voltage\n----                                   "
+    "-------\n"
+    "in                                           0\nv1#branch                                    "
+    "0\n\n\n"
     "No. of Data Rows : 526\n\n  Measurements for Transient Analysis\n\n"
     "vmax                =  9.932623e-01 at=  5.000000e-03\n"
     "t50                 =   6.93154e-04\n"
@@ -141,11 +160,11 @@ measurements_of_ngspice_are_results_and_its_statistics_are_not(void **state)
 static void
 a_measurement_is_a_line_of_assignments_and_nothing_else(void **state)
 {
-	static const char *const good[] = { "x = 1", "x=1", "  x\t=\t1  ", "x = 1 at=2 from= 3", "v(out) = 1",
-		"_x = 1", "@m1[gm] = 1", "x = 1.0D+00" };
-	static const char *const bad[] = { "x 1", "x = ", "= 1", "x == 1", "x = one", "x = 1 V", "1 = 1",
-		"two words = 1", "x = 1,2", "x = 1 =", "x = 1 at", "x = 1 at= here", "-x = 1", "# x = 1",
-		"x = 1; rm", "x: 1" };
+	static const char *const good[] = { "x = 1", "x=1", "  x\t=\t1  ", "x = 1 at=2 from= 3",
+		"v(out) = 1", "_x = 1", "@m1[gm] = 1", "x = 1.0D+00" };
+	static const char *const bad[] = { "x 1", "x = ", "= 1", "x == 1", "x = one", "x = 1 V",
+		"1 = 1", "two words = 1", "x = 1,2", "x = 1 =", "x = 1 at", "x = 1 at= here",
+		"-x = 1", "# x = 1", "x = 1; rm", "x: 1" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
@@ -196,7 +215,7 @@ a_failed_measurement_is_missing_until_it_is_found(void **state)
 	arena_free(f.mem);
 }
 
-/* --- LAMMPS ---------------------------------------------------------------------------------------------------- */
+/* --- LAMMPS --------------------------------------------------------------------------------- */
 
 static const char lammps_log[] =
     "LAMMPS (29 Sep 2021 - Update 2)\nSetting up Verlet run ...\n  Current step  : 0\n"
@@ -294,15 +313,18 @@ a_table_without_rows_is_missing_as_a_result(void **state)
 	arena_free(f.mem);
 }
 
-/* --- CalculiX --------------------------------------------------------------------------------------------------- */
+/* --- CalculiX ------------------------------------------------------------------------------- */
 
 static const char calculix_dat[] =
     "\n displacements (vx,vy,vz) for set NALL and time  0.5000000E+00\n\n"
     "         5 -3.163347E-03  3.373749E-03  2.465062E-03\n"
     "         6 -3.425961E-03  3.425961E-03  3.236082E-03\n"
-    "\n stresses (elem, integ.pnt.,sxx,syy,szz,sxy,sxz,syz) for set EALL and time  0.5000000E+00\n\n"
-    "         1   1  7.440679E+01  7.960079E+01  2.378794E+02 -9.333794E-01 -7.009678E+01  5.235813E+01\n"
-    "         1   2  9.858285E+01  9.858285E+01  2.994842E+02  1.663620E+00 -7.447589E+01  7.447589E+01\n"
+    "\n stresses (elem, integ.pnt.,sxx,syy,szz,sxy,sxz,syz) for set EALL and time  "
+    "0.5000000E+00\n\n"
+    "         1   1  7.440679E+01  7.960079E+01  2.378794E+02 -9.333794E-01 -7.009678E+01  "
+    "5.235813E+01\n"
+    "         1   2  9.858285E+01  9.858285E+01  2.994842E+02  1.663620E+00 -7.447589E+01  "
+    "7.447589E+01\n"
     "\n displacements (vx,vy,vz) for set NALL and time  0.1000000E+01\n\n"
     "         5 -6.326694E-03  6.747498E-03  4.930125E-03\n"
     "         6 -6.851923E-03  6.851923E-03  1.189781E-103\n"
@@ -347,8 +369,9 @@ blocks_become_series_by_the_time_in_their_title(void **state)
 static void
 a_block_with_headings_is_read_and_one_that_runs_on_is_not(void **state)
 {
-	struct found f = extract(&displacements, "displacements\n MODE\n  REAL  IMAG\n 1 1 2 3\n 2 4 5 -6\n"
-	    "end\n 3 100 100 100\n");
+	struct found f =
+	    extract(&displacements, "displacements\n MODE\n  REAL  IMAG\n 1 1 2 3\n 2 4 5 -6\n"
+				    "end\n 3 100 100 100\n");
 
 	(void)state;
 	is_value(&f, "displacements.x.max", 4);
@@ -363,7 +386,8 @@ a_block_with_headings_is_read_and_one_that_runs_on_is_not(void **state)
 static void
 rows_of_another_shape_are_no_rows_of_the_block(void **state)
 {
-	static const char *const bad[] = { "1 2", "x 1 2 3", "1.5 1 2 3", "1 2 3 4 1 2 3", "1 1 2 x", "1 1 2 3 x" };
+	static const char *const bad[] = { "1 2", "x 1 2 3", "1.5 1 2 3", "1 2 3 4 1 2 3",
+		"1 1 2 x", "1 1 2 3 x" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -380,7 +404,8 @@ rows_of_another_shape_are_no_rows_of_the_block(void **state)
 static void
 a_nan_is_the_greatest_of_all(void **state)
 {
-	struct found f = extract(&displacements, "displacements\n1 1 2 3\n2 NaN 9 Inf\n3 5 -Inf 4\n");
+	struct found f =
+	    extract(&displacements, "displacements\n1 1 2 3\n2 NaN 9 Inf\n3 5 -Inf 4\n");
 
 	(void)state;
 	assert_true(isnan(value(&f, "displacements.x.max")->value));
@@ -389,14 +414,17 @@ a_nan_is_the_greatest_of_all(void **state)
 	arena_free(f.mem);
 }
 
-/* --- JSON ----------------------------------------------------------------------------------------------------------- */
+/* --- JSON ----------------------------------------------------------------------------------- */
 
 static void
 a_results_file_gives_numbers_units_and_reasons(void **state)
 {
-	struct found f = extract(&results, "{\"pi\": 3.25, \"n\": 7, \"mass\": {\"value\": -1e3, \"unit\": \"kg m\"}, "
-	    "\"bad\": \"many\", \"none\": null, \"deep\": {\"value\": null}, \"list\": [1], \"odd\": {\"unit\": 3, "
-	    "\"value\": 4}, \"nan\": \"NaN\", \"down\": {\"value\": \"-Infinity\"}, \"text\": \"1.5\", "
+	struct found f = extract(&results,
+	    "{\"pi\": 3.25, \"n\": 7, \"mass\": {\"value\": -1e3, \"unit\": \"kg m\"}, "
+	    "\"bad\": \"many\", \"none\": null, \"deep\": {\"value\": null}, \"list\": [1], "
+	    "\"odd\": {\"unit\": 3, "
+	    "\"value\": 4}, \"nan\": \"NaN\", \"down\": {\"value\": \"-Infinity\"}, \"text\": "
+	    "\"1.5\", "
 	    "\"no value\": {}}");
 
 	(void)state;
@@ -424,9 +452,14 @@ a_results_file_that_is_no_object_is_missing_with_the_reason(void **state)
 	static const struct {
 		const char *text, *says;
 	} bad[] = {
-		{ "", "not usable" }, { "{", "not usable" }, { "{\"a\": NaN}", "not usable" },
-		{ "{\"a\":1,\"a\":2}", "not usable" }, { "[1]", "no JSON object" }, { "{}", "no members" },
-		{ "{\"a\":1} x", "not usable" }, { "\xff", "not usable" },
+		{ "", "not usable" },
+		{ "{", "not usable" },
+		{ "{\"a\": NaN}", "not usable" },
+		{ "{\"a\":1,\"a\":2}", "not usable" },
+		{ "[1]", "no JSON object" },
+		{ "{}", "no members" },
+		{ "{\"a\":1} x", "not usable" },
+		{ "\xff", "not usable" },
 	};
 
 	(void)state;
@@ -439,7 +472,7 @@ a_results_file_that_is_no_object_is_missing_with_the_reason(void **state)
 	}
 }
 
-/* --- hostile text ---------------------------------------------------------------------------------------------------- */
+/* --- hostile text --------------------------------------------------------------------------- */
 
 static void
 text_that_wants_to_exhaust_us_ends_at_the_caps(void **state)
@@ -514,7 +547,8 @@ a_small_arena_is_an_error_and_no_crash(void **state)
 
 		if (mem == NULL)
 			continue;
-		worked = result_extract_text(&thermo, lammps_log, strlen(lammps_log), mem, &set, &e) == 0;
+		worked = result_extract_text(
+			     &thermo, lammps_log, strlen(lammps_log), mem, &set, &e) == 0;
 		if (!worked)
 			assert_int_equal(e.code, ERR_TOO_LARGE);
 	}

@@ -39,7 +39,8 @@ numbers_of_c_and_fortran_are_read(void **state)
 static void
 numbers_that_are_none_keep_their_kind(void **state)
 {
-	static const char *const nans[] = { "nan", "NaN", "-nan", "+NAN", "nan(0x8000)", "****", "*********" };
+	static const char *const nans[] = { "nan", "NaN", "-nan", "+NAN", "nan(0x8000)", "****",
+		"*********" };
 	static const char *const infinities[] = { "inf", "Inf", "+inf", "Infinity", "INFINITY" };
 	double v;
 
@@ -61,9 +62,9 @@ numbers_that_are_none_keep_their_kind(void **state)
 static void
 words_that_are_no_numbers_are_refused(void **state)
 {
-	static const char *const bad[] = { "", "-", "+", ".", "e5", "1e", "1e+", "--1", "1-", "1.2.3", "0x10",
-		"1,5", "1_000", "12abc", "in", "infinite", "nanny", "nan(", "-n", "*", "1e5e5", "1-2-3", "d5",
-		"1e1.5", "0b1", "\xd9\xa3",
+	static const char *const bad[] = { "", "-", "+", ".", "e5", "1e", "1e+", "--1", "1-",
+		"1.2.3", "0x10", "1,5", "1_000", "12abc", "in", "infinite", "nanny", "nan(", "-n",
+		"*", "1e5e5", "1-2-3", "d5", "1e1.5", "0b1", "\xd9\xa3",
 		"1111111111111111111111111111111111111111111111111111111111111111111111111111" };
 
 	(void)state;
@@ -105,7 +106,7 @@ words_are_split_at_blanks_and_counted_to_a_cap(void **state)
 	assert_int_equal(result_words(line, sizeof(line), words), RESULT_WORDS + 1);
 }
 
-/* --- lines ----------------------------------------------------------------------------------------------- */
+/* --- lines ---------------------------------------------------------------------------------- */
 
 struct collected {
 	char text[256];
@@ -121,7 +122,8 @@ collect(void *ctx, const char *line, size_t n, struct err *e)
 	c->lines++;
 	c->longest = n > c->longest ? n : c->longest;
 	if (c->n + n + 2 < sizeof(c->text))
-		c->n += (size_t)snprintf(c->text + c->n, sizeof(c->text) - c->n, "%.*s|", (int)n, line);
+		c->n +=
+		    (size_t)snprintf(c->text + c->n, sizeof(c->text) - c->n, "%.*s|", (int)n, line);
 	return 0;
 }
 
@@ -139,7 +141,8 @@ lines_are_the_same_whatever_the_pieces(void **state)
 		for (size_t at = 0; at < sizeof(text) - 1; at += piece) {
 			size_t left = sizeof(text) - 1 - at;
 
-			assert_int_equal(result_lines_feed(&l, text + at, left < piece ? left : piece, &e), 0);
+			assert_int_equal(
+			    result_lines_feed(&l, text + at, left < piece ? left : piece, &e), 0);
 		}
 		assert_int_equal(result_lines_end(&l, &e), 0);
 		assert_string_equal(c.text, "one|two|10%|20%|last|");
@@ -162,7 +165,7 @@ an_endless_line_is_cut_and_the_next_one_is_whole(void **state)
 	assert_string_equal(c.text, "next|");
 }
 
-/* --- names ------------------------------------------------------------------------------------------------- */
+/* --- names ---------------------------------------------------------------------------------- */
 
 static void
 names_are_printable_whatever_the_text_was(void **state)
@@ -170,15 +173,23 @@ names_are_printable_whatever_the_text_was(void **state)
 	static const struct {
 		const char *prefix, *text, *name;
 	} cases[] = {
-		{ "", "vmax", "vmax" }, { "u", "x", "u.x" }, { "", "", "_" }, { "", "a b\tc", "a_b_c" },
-		{ "", "\x1b[31m", "_[31m" }, { "", "\xcf\x83_max", "\xcf\x83_max" }, { "", "\xff\xfe", "__" },
-		{ "", "\xc3", "_" }, { "", "v(out)", "v(out)" }, { "", "\xc2\x85", "__" },
+		{ "", "vmax", "vmax" },
+		{ "u", "x", "u.x" },
+		{ "", "", "_" },
+		{ "", "a b\tc", "a_b_c" },
+		{ "", "\x1b[31m", "_[31m" },
+		{ "", "\xcf\x83_max", "\xcf\x83_max" },
+		{ "", "\xff\xfe", "__" },
+		{ "", "\xc3", "_" },
+		{ "", "v(out)", "v(out)" },
+		{ "", "\xc2\x85", "__" },
 	};
 	char name[RESULT_NAME_BYTES + 1];
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		const char *got = result_name(cases[i].prefix, cases[i].text, strlen(cases[i].text), name);
+		const char *got =
+		    result_name(cases[i].prefix, cases[i].text, strlen(cases[i].text), name);
 
 		assert_string_equal(got, cases[i].name);
 	}
@@ -200,7 +211,8 @@ names_are_cut_between_characters(void **state)
 			n += 2;
 		}
 		(void)result_name("", text, n, name);
-		assert_true(strlen(name) <= RESULT_NAME_BYTES && strlen(name) >= RESULT_NAME_BYTES - 1);
+		assert_true(
+		    strlen(name) <= RESULT_NAME_BYTES && strlen(name) >= RESULT_NAME_BYTES - 1);
 		assert_true(parse_utf8_valid(name, strlen(name)));
 		(void)result_name(text, text, n, name);
 		assert_true(strlen(name) <= RESULT_NAME_BYTES);
@@ -208,7 +220,7 @@ names_are_cut_between_characters(void **state)
 	}
 }
 
-/* --- sink --------------------------------------------------------------------------------------------------- */
+/* --- sink ----------------------------------------------------------------------------------- */
 
 static void
 values_beyond_the_cap_mark_the_set_and_repeated_names_keep_the_last(void **state)
@@ -276,7 +288,8 @@ main(void)
 		cmocka_unit_test(an_endless_line_is_cut_and_the_next_one_is_whole),
 		cmocka_unit_test(names_are_printable_whatever_the_text_was),
 		cmocka_unit_test(names_are_cut_between_characters),
-		cmocka_unit_test(values_beyond_the_cap_mark_the_set_and_repeated_names_keep_the_last),
+		cmocka_unit_test(
+		    values_beyond_the_cap_mark_the_set_and_repeated_names_keep_the_last),
 		cmocka_unit_test(points_beyond_the_cap_mark_the_set_and_fit_the_promised_arena),
 	};
 

@@ -21,7 +21,7 @@
 #include "loop.h"
 #include "work.h"
 
-enum { SIM_TIMERS = 512, SIM_POOLS = 128, SIM_ITEMS = 16, SIM_NEVER = 0 };
+enum { SIM_TIMERS = 512, SIM_POOLS = 160, SIM_ITEMS = 16, SIM_NEVER = 0 };
 
 /* One daemon's life: a name, and whether it has died. */
 struct instance {

@@ -35,16 +35,31 @@ static void
 anything_else_is_refused(void **state)
 {
 	static const char *const cases[] = {
-		"", " ", "Bearer", "Bearer ", "Basic", "Basic ", "Digest x", "Bearerx y", "Bear x",
+		"",
+		" ",
+		"Bearer",
+		"Bearer ",
+		"Basic",
+		"Basic ",
+		"Digest x",
+		"Bearerx y",
+		"Bear x",
 		"Basic YWJj",         /* no colon */
 		"Basic YWI6cGFzcw==", /* a password behind the colon */
 		"Basic Og==",         /* no user */
 		"Basic YTo",          /* length not a multiple of four */
 		"Basic YTp=",         /* stray bits under the padding */
-		"Basic Y=o=", "Basic ====", "Basic YT\x01=", "Basic YTo= ",
-		"Basic AAA6",         /* NUL bytes in the user */
-		"Bearer 0123456789012345678901234567890123456789012345678901234567890123", /* 64 bytes */
-		"Basic MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzo=",
+		"Basic Y=o=",
+		"Basic ====",
+		"Basic YT\x01=",
+		"Basic YTo= ",
+		"Basic AAA6", /* NUL bytes in the user */
+		"Bearer 0123456789012345678901234567890123456789012345678901234567890123", /* 64
+											      bytes
+											    */
+		"Basic "
+		"MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MD"
+		"EyMzo=",
 	};
 	char out[AUTH_KEY_SIZE];
 
