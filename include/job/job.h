@@ -106,8 +106,8 @@ struct job_submission {
 	const char *idempotency_key; /* NULL: none */
 	uint8_t fingerprint[32];     /* of route and body */
 	const char *request_id;
-	int64_t
-	    queued_max; /* jobs of this tenant that may wait; exact but for what commits together */
+	/* Jobs of this tenant that may wait; exact but for what commits at the same moment. */
+	int64_t queued_max;
 };
 /*
  * Durable when it returns.  *ret_replayed: the key was used before for the same request, *ret_id is

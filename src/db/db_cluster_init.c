@@ -92,8 +92,8 @@ db_cluster_find_programs(
 	if (given != NULL && given[0] != '\0') {
 		if (!has_programs(given))
 			return err_set(e, ERR_CONF,
-			    "there is no initdb and postgres in %.150s; set database.bin_dir to "
-			    "where they are",
+			    "there is no initdb and postgres in %.120s; set database.bin_dir to "
+			    "where they are, or install them with: apt-get install postgresql-15",
 			    given);
 		(void)snprintf(out, PATH_MAX, "%s", given); /* has_programs saw a longer path */
 		return 0;

@@ -15,10 +15,10 @@ values ($1::uuid, $2::uuid, $3::jsonb);
 
 -- :name job_queue_insert :role api
 -- Queues the job unless the tenant's quota of waiting jobs is used up: then no row is inserted.
--- Counting costs a walk over the tenant's live jobs, so it is left out while the whole table is too
--- small to hold that many: a row with its line pointer takes at least 124 bytes, at most 66 fit in a
--- page of 8 KiB, and 70 is on the safe side.  Transactions that commit at the same moment do not see
--- each other, so the quota may be passed by what they carry.
+-- Counting costs a walk over the tenant's live jobs, so it is left out while the whole table is
+-- too small to hold that many: a row with its line pointer takes at least 124 bytes, at most 66
+-- fit in a page of 8 KiB, and 70 is on the safe side.  Transactions that commit at the same moment
+-- do not see each other, so the quota may be passed by what they carry.
 insert into job_queue (tenant_id, job_id, priority, cpu_milli, memory_bytes, max_attempts)
 select $1::uuid, $2::uuid, $3::integer, $4::bigint, $5::bigint, $6::integer
 where case when pg_relation_size('job_queue') / 8192 * 70 < $7::bigint then true
@@ -62,27 +62,30 @@ where j.tenant_id = $1::uuid and j.job_id = $2::uuid;
 
 -- :name job_list :role api
 -- A page of jobs older than $2, newest first: of any state, of an end state ($3), or of a live one
--- ($8).  Only one of the three branches runs, so that each uses its own index: a tenant with a million
--- finished jobs and three queued ones finds those three at once.  (Live states have no index, so
--- running ones behind a backlog cost a walk over the tenant's part of the queue.)  The limits of
--- 1 keep the planner from reading whole tables for the sake of one page.  The filter on labels is not
--- leakproof and therefore never an index condition; it runs after the tenant's.
+-- ($8).  Only one of the three branches runs, so that each uses its own index: a tenant with a
+-- million finished jobs and three queued ones finds those three at once.  (Live states have no
+-- index, so running ones behind a backlog cost a walk over the tenant's part of the queue.)  The
+-- limits of 1 keep the planner from reading whole tables for the sake of one page.  The filter on
+-- labels is not leakproof and therefore never an index condition; it runs after the tenant's.
 with page as (
 	(select j.job_id from job j
-	 where j.tenant_id = $1::uuid and j.job_id < $2::uuid and $3::text is null and $8::text is null
+	 where j.tenant_id = $1::uuid and j.job_id < $2::uuid
+	   and $3::text is null and $8::text is null
 	   and ($4::text is null or j.environment = $4::text)
 	   and ($5::text is null or j.labels ->> $5::text = $6::text)
 	 order by j.job_id desc limit $7::bigint)
 	union all
 	(select j.job_id from job j
-	 where j.tenant_id = $1::uuid and j.job_id < $2::uuid and $3::text is not null and j.end_state = $3::text
+	 where j.tenant_id = $1::uuid and j.job_id < $2::uuid
+	   and $3::text is not null and j.end_state = $3::text
 	   and ($4::text is null or j.environment = $4::text)
 	   and ($5::text is null or j.labels ->> $5::text = $6::text)
 	 order by j.job_id desc limit $7::bigint)
 	union all
 	(select q.job_id from job_queue q
 	 join job j on j.tenant_id = $1::uuid and j.job_id = q.job_id
-	 where q.tenant_id = $1::uuid and q.job_id < $2::uuid and $8::text is not null and q.state = $8::text
+	 where q.tenant_id = $1::uuid and q.job_id < $2::uuid
+	   and $8::text is not null and q.state = $8::text
 	   and ($4::text is null or j.environment = $4::text)
 	   and ($5::text is null or j.labels ->> $5::text = $6::text)
 	 order by q.job_id desc limit $7::bigint)
@@ -103,7 +106,8 @@ from (select page.job_id from page order by page.job_id desc limit $7::bigint) p
 cross join lateral (
 	select j.* from job j where j.tenant_id = $1::uuid and j.job_id = p.job_id limit 1) j
 left join lateral (
-	select q.* from job_queue q where q.tenant_id = $1::uuid and q.job_id = p.job_id limit 1) q on true
+	select q.* from job_queue q where q.tenant_id = $1::uuid and q.job_id = p.job_id
+	limit 1) q on true
 left join lateral (
 	select a.* from job_attempt a where a.tenant_id = $1::uuid and a.job_id = p.job_id
 	order by a.epoch desc limit 1) a on true
@@ -129,10 +133,10 @@ where tenant_id = $1::uuid and job_id = $2::uuid and cancel_requested_at is null
 select j.end_state from job j where j.tenant_id = $1::uuid and j.job_id = $2::uuid;
 
 -- :name job_queue_waiting :role sched
--- Wishes to end first, because they free places, then queued rows that are due.  Each tenant's best
--- are read in the order of an index and interleaved by their place in it, so that one tenant's backlog
--- neither hides another's nor costs more than what is returned.  Tenants with live jobs are found by
--- hopping through the primary key.
+-- Wishes to end first, because they free places, then queued rows that are due.  Each tenant's
+-- best are read in the order of an index and interleaved by their place in it, so that one
+-- tenant's backlog neither hides another's nor costs more than what is returned.  Tenants with
+-- live jobs are found by hopping through the primary key.
 with recursive hop as (
 	(select q.tenant_id from job_queue q order by q.tenant_id limit 1)
 	union all
@@ -156,7 +160,8 @@ from (
 	 cross join lateral (
 		select q.*, row_number() over (order by q.priority desc, q.job_id) as place
 		from job_queue q
-		where q.tenant_id = l.tenant_id and q.state = 'queued' and q.cancel_requested_at is null
+		where q.tenant_id = l.tenant_id and q.state = 'queued'
+		  and q.cancel_requested_at is null
 		  and (q.not_before is null or q.not_before <= now())
 		order by q.priority desc, q.job_id
 		limit (select n from share)) b)
@@ -206,15 +211,16 @@ order by q.tenant_id, q.job_id
 for update of q skip locked;
 
 -- :name job_move :role sched
--- The only statement that assigns a state.  Rows are locked in key order, so that two batches cannot
--- deadlock; one that is in another state or under another epoch is left alone and not returned.
--- A claim sets the lease ($11 owner, $12 milliseconds) and adds 1 to the epoch; a return to the
--- queue ends it; an end takes the row away and writes how it ended into job.
+-- The only statement that assigns a state.  Rows are locked in key order, so that two batches
+-- cannot deadlock; one that is in another state or under another epoch is left alone and not
+-- returned.  A claim sets the lease ($11 owner, $12 milliseconds) and adds 1 to the epoch; a return
+-- to the queue ends it; an end takes the row away and writes how it ended into job.
 with asked as materialized (
 	select a.*, (a.event = 'claim')::integer as claims
-	from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[],
-		$8::bigint[], $9::bigint[], $10::bigint[]) with ordinality as a (tenant_id, job_id, epoch,
-		from_state, to_state, event, detail, delay_ms, refund, ends, n)
+	from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[],
+		$7::text[], $8::bigint[], $9::bigint[], $10::bigint[]) with ordinality
+		as a (tenant_id, job_id, epoch, from_state, to_state, event, detail, delay_ms,
+		refund, ends, n)
 ), held as materialized (
 	select q.tenant_id, q.job_id, q.moves, q.lease_epoch + a.claims as new_epoch,
 		q.attempt + a.claims - a.refund as new_attempt, q.claimed_at, q.started_at,
@@ -234,12 +240,14 @@ with asked as materialized (
 		lease_owner = case when h.claims = 1 then $11::uuid
 			when h.to_state <> 'queued' then q.lease_owner end,
 		lease_until = case
-			when h.claims = 1 then clock_timestamp() + $12::bigint * interval '1 millisecond'
+			when h.claims = 1
+			then clock_timestamp() + $12::bigint * interval '1 millisecond'
 			when h.to_state <> 'queued' then q.lease_until end,
 		claimed_at = case when h.claims = 1 then clock_timestamp() else q.claimed_at end,
 		started_at = case when h.to_state = 'running' then clock_timestamp()
 			when h.to_state = 'canceling' then q.started_at end,
-		queued_at = case when h.to_state = 'queued' then clock_timestamp() else q.queued_at end,
+		queued_at = case when h.to_state = 'queued' then clock_timestamp()
+			else q.queued_at end,
 		not_before = case when h.to_state = 'queued' and h.delay_ms > 0
 			then clock_timestamp() + h.delay_ms * interval '1 millisecond' end
 	from held h
@@ -260,8 +268,10 @@ with asked as materialized (
 	from held h
 	where h.ends = 1 and j.tenant_id = h.tenant_id and j.job_id = h.job_id
 ), told as (
-	insert into job_event (tenant_id, job_id, number, from_state, to_state, event, epoch, detail)
-	select h.tenant_id, h.job_id, h.moves, h.from_state, h.to_state, h.event, h.new_epoch, h.detail
+	insert into job_event (tenant_id, job_id, number, from_state, to_state, event, epoch,
+		detail)
+	select h.tenant_id, h.job_id, h.moves, h.from_state, h.to_state, h.event, h.new_epoch,
+		h.detail
 	from held h
 )
 select h.n, h.new_epoch as epoch, h.new_attempt as attempt from held h;
@@ -283,9 +293,9 @@ where q.tenant_id = h.tenant_id and q.job_id = h.job_id;
 insert into job_attempt (tenant_id, job_id, epoch, node_id, outcome, exit_code, signal, started_at,
 	ended_at, wall_ns, cpu_user_ns, cpu_system_ns, memory_peak_bytes, throttled_ns, log_bytes,
 	output_files, output_bytes, log_truncated)
-select $1::uuid, $2::uuid, $3::bigint, $4::uuid, $5::text, $6::integer, $7::integer, $8::timestamptz,
-	$9::timestamptz, $10::bigint, $11::bigint, $12::bigint, $13::bigint, $14::bigint, $15::bigint,
-	$16::bigint, $17::bigint, $18::boolean
+select $1::uuid, $2::uuid, $3::bigint, $4::uuid, $5::text, $6::integer, $7::integer,
+	$8::timestamptz, $9::timestamptz, $10::bigint, $11::bigint, $12::bigint, $13::bigint,
+	$14::bigint, $15::bigint, $16::bigint, $17::bigint, $18::boolean
 where exists (select from job_queue q
               where q.tenant_id = $1::uuid and q.job_id = $2::uuid and q.lease_epoch = $3::bigint)
    or exists (select from job j

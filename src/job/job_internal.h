@@ -17,8 +17,7 @@ struct job_inputs {
 int job_input_each(struct json_decoder *d, const struct json_value *v, size_t index,
     const char *name, void *ctx);
 /* True for a relative path of 1 to CAP_PATH_BYTES bytes of printable UTF-8 without backslashes,
- * whose components are 1 to 255 bytes and not "." or "..".  *ret_why (static) says what is wrong.
- */
+ * whose components are 1 to 255 bytes and not "." or "..".  *ret_why (static) says why not. */
 bool job_path_valid(const char *path, const char **ret_why);
 /* Decodes RFC 4648 base64 with padding and nothing else; out holds n / 4 * 3 bytes.  False when
  * malformed, also when bits beyond the last byte are set. */
@@ -26,8 +25,7 @@ bool job_base64_decode(const char *text, size_t n, char *out, size_t *ret_n);
 
 /* --- rows ----------------------------------------------------------------------------------- */
 
-/* A growing array in an arena; what it outgrew is lost until the arena dies, at most as much again.
- */
+/* A growing array in an arena; what it outgrew, at most as much again, dies with the arena. */
 struct job_rows {
 	struct arena *mem;
 	size_t size; /* of one row */

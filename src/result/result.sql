@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Results are written once, in the transaction of the move that ends the job, and read by its tenant.
+-- Results are written once, in the transaction of the move that ends the job, and read by its
+-- tenant.
 
 -- :name result_insert :role sched
 -- All scalars of a job.  $6 tells which are missing: those have a reason instead of a value.

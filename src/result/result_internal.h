@@ -102,8 +102,8 @@ struct result_scanner {
 	double step;           /* BLOCK: from the title */
 	bool has_step;
 	int series[RESULT_WORDS]; /* TABLE, METRIC: -1 for a column that is not kept */
-	char names[RESULT_WORDS]
-		  [RESULT_NAME_BYTES + 1]; /* TABLE: "" for a column that is not kept */
+	/* TABLE: "" for a column that is not kept */
+	char names[RESULT_WORDS][RESULT_NAME_BYTES + 1];
 	double last[RESULT_WORDS]; /* TABLE: the last row; BLOCK: greatest of the open block */
 	double most[RESULT_WORDS]; /* BLOCK: greatest of all blocks */
 };

@@ -21,8 +21,7 @@ result_sink_new(struct arena *mem)
 	return s->set.values == NULL ? NULL : s;
 }
 
-/* Copies characters that can be printed, others as '_', while they fit in room bytes; the length.
- */
+/* Copies printable characters, others as '_', while they fit in room bytes; the length. */
 static size_t
 copy_printable(const char *p, size_t n, char *out, size_t room)
 {

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* Writing what was found, a statement for all values and one for each thousand points, and reading
+/* Writing what was found, a statement for all values and one for ten thousand points, and reading
  * it back. */
 
 /* Points in one statement: a fraction of a second, so that no call comes near its deadline. */
@@ -171,8 +171,7 @@ result_points(struct db *db, struct tenant_id tenant, struct uuid job, const cha
 	const struct db_arg args[] = { DB_ARG_UUID(tenant.uuid), DB_ARG_UUID(job), DB_ARG_I64(max),
 		name == NULL ? (struct db_arg)DB_ARGS_END : (struct db_arg)DB_ARG_TEXT(name),
 		DB_ARGS_END };
-	/* A hundred thousand copies of one name would fill the arena: it is read for the list only.
-	 */
+	/* A hundred thousand copies of one name would fill the arena. */
 	const struct db_col cols[] = { DB_F64("value", &w.row.value), DB_F64("step", &w.row.step),
 		name == NULL ? (struct db_col)DB_TEXT("name", &w.row.name)
 			     : (struct db_col)DB_COLS_END,

@@ -47,7 +47,8 @@ put_in_place(int run_dirfd, const struct buf *b, struct err *e)
 	AUTO_FD int fd = openat(run_dirfd, "launch.new",
 	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
 
-	if (fd < 0)
+	/* The keeper reads it by its group, whatever the umask is. */
+	if (fd < 0 || fchmod(fd, 0640) < 0)
 		return err_sys(e, errno, "cannot create the launch file");
 	if (fd_write_all(fd, b->p, b->n, e) < 0)
 		return err_wrap(e, "the launch file");

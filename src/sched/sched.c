@@ -271,7 +271,7 @@ static int
 start(struct sched *s, const struct sched_options *o, struct err *e)
 {
 	struct compute_options c = { .runs_dir = o->runs_dir, .socket_path = o->spawner_socket,
-		.log = log_component(&o->log, "compute"), .on_event = sched_run_event, .ctx = s };
+		.log = log_component(&s->o.log, "compute"), .on_event = sched_run_event, .ctx = s };
 
 	if (loop_new(&s->loop, e) < 0)
 		return -1;

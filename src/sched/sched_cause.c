@@ -15,18 +15,11 @@
 const char *
 sched_category_name(enum sched_category c)
 {
-	switch (c) {
-	case SCHED_USER:
-		return "user";
-	case SCHED_NUMERICAL:
-		return "numerical";
-	case SCHED_RESOURCE:
-		return "resource";
-	case SCHED_PLATFORM:
-		return "platform";
-	}
-	REQUIRE(!"a category without a name");
-	return "";
+	static const char *const names[] = { [SCHED_USER] = "user", [SCHED_NUMERICAL] = "numerical",
+		[SCHED_RESOURCE] = "resource", [SCHED_PLATFORM] = "platform" };
+
+	REQUIRE((size_t)c < ARRAY_LEN(names));
+	return names[c];
 }
 
 void

@@ -26,18 +26,10 @@ sched_reconcile_action(enum sched_row row, bool live, bool record)
 const char *
 sched_action_name(enum sched_action a)
 {
-	switch (a) {
-	case SCHED_ADOPT:
-	case SCHED_STOP:
-		return "adopted";
-	case SCHED_COLLECT:
-		return "collected";
-	case SCHED_LOSE:
-		return "lost";
-	case SCHED_KILL:
-		return "killed";
-	case SCHED_TIDY:
-		return NULL;
-	}
-	return NULL;
+	static const char *const names[] = { [SCHED_ADOPT] = "adopted", [SCHED_STOP] = "adopted",
+		[SCHED_COLLECT] = "collected", [SCHED_LOSE] = "lost", [SCHED_KILL] = "killed",
+		[SCHED_TIDY] = NULL };
+
+	REQUIRE((size_t)a < ARRAY_LEN(names));
+	return names[a];
 }

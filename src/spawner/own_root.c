@@ -53,7 +53,7 @@ take_root(int tree, struct err *e)
 int
 own_root_take(struct err *e)
 {
-	struct place before, after;
+	struct place before = { 0 }, after = { 0 };
 	AUTO_FD int tree = -1;
 	AUTO_FD int ns = -1;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A head as the library would show it: lines of the input, cut at LF; the first is method, target and
- * version, the rest are fields.  Whatever passes must satisfy what callers rely on.
+ * A head as the library would show it: lines of the input, cut at LF; the first is method, target
+ * and version, the rest are fields.  Whatever passes must satisfy what callers rely on.
  */
 #include "http_internal.h"
 

@@ -82,7 +82,11 @@ class Daemon:
                                         stderr=log, env=self.environment(), start_new_session=True)
         log.close()
         if wait:
-            self.wait_ready()
+            try:
+                self.wait_ready()
+            except NotReady:
+                self.destroy()
+                raise
         return self
 
     def wait_ready(self, seconds=30):

@@ -85,7 +85,7 @@ a_run_outlives_its_daemon(void **state)
 	struct rig_result res;
 	pid_t pid = -1;
 
-	start_sleeper(r, "echo before; sleep 0.5; echo after", &res);
+	start_sleeper(r, "echo before; sleep 1; echo after", &res);
 	fd_close(&r->fd);
 	usleep(100000);
 	rig_connect(r);
@@ -105,7 +105,7 @@ a_run_outlives_the_worker_and_is_adopted(void **state)
 	struct rig_result res;
 	pid_t pid = -1;
 
-	start_sleeper(r, "echo before; sleep 1; echo after; exit 5", &res);
+	start_sleeper(r, "echo before; sleep 2; echo after; exit 5", &res);
 	kill_worker(r);
 	assert_true(listed(r, &res, &pid));
 	assert_int_equal(pid, res.pid);
@@ -129,7 +129,7 @@ a_run_outlives_the_whole_spawner(void **state)
 		struct rig_result res;
 		pid_t pid = -1;
 
-		start_sleeper(r, "echo before; sleep 1; echo after; exit 5", &res);
+		start_sleeper(r, "echo before; sleep 2; echo after; exit 5", &res);
 		rig_restart(r, signals[i]);
 		assert_true(listed(r, &res, &pid));
 		assert_int_equal(pid, res.pid);
@@ -163,12 +163,15 @@ a_run_that_ends_while_no_worker_lives_leaves_its_record(void **state)
 {
 	struct rig *r = *state;
 	struct rig_result res;
+	char path[512];
 	pid_t pid;
 
 	start_sleeper(r, "sleep 0.3; exit 9", &res);
 	pid = rig_worker(r);
 	assert_int_equal(kill(pid, SIGSTOP), 0);
-	usleep(600000);
+	snprintf(path, sizeof(path), "%s/exit", res.out);
+	for (int i = 0; access(path, F_OK) < 0 && i < 1000; i++)
+		usleep(10000);
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	rig_connect(r);
 	assert_false(listed(r, &res, &pid));
@@ -248,7 +251,7 @@ a_run_cannot_be_started_twice(void **state)
 	struct rig_result res;
 	struct err e = { 0 };
 
-	start_sleeper(r, "sleep 0.3", &res);
+	start_sleeper(r, "sleep 1", &res);
 	q.id = res.id;
 	assert_int_equal(sandbox_send(r->fd, &q, &e), 0);
 	rig_wait(r, &res, 10000);

@@ -135,28 +135,14 @@ local_outcome_of(const struct compute_run_id *id, const struct sandbox_exit *in,
 const char *
 compute_outcome_name(enum compute_outcome_kind k)
 {
-	switch (k) {
-	case COMPUTE_EXITED:
-		return "exited";
-	case COMPUTE_SIGNALED:
-		return "signaled";
-	case COMPUTE_OOM:
-		return "oom";
-	case COMPUTE_WALL:
-		return "wall";
-	case COMPUTE_NO_OUTPUT:
-		return "no-output";
-	case COMPUTE_STOPPED:
-		return "stopped";
-	case COMPUTE_EXEC_FAILED:
-		return "exec-failed";
-	case COMPUTE_FAULT:
-		return "fault";
-	case COMPUTE_GONE:
-		return "gone";
-	}
-	REQUIRE(!"a kind of outcome without a name");
-	return "";
+	static const char *const names[] = { [COMPUTE_EXITED] = "exited",
+		[COMPUTE_SIGNALED] = "signaled", [COMPUTE_OOM] = "oom", [COMPUTE_WALL] = "wall",
+		[COMPUTE_NO_OUTPUT] = "no-output", [COMPUTE_STOPPED] = "stopped",
+		[COMPUTE_EXEC_FAILED] = "exec-failed", [COMPUTE_FAULT] = "fault",
+		[COMPUTE_GONE] = "gone" };
+
+	REQUIRE((size_t)k < ARRAY_LEN(names));
+	return names[k];
 }
 
 bool

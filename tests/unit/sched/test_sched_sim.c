@@ -1,115 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The whole scheduler in virtual time (sched_time.h) and a world where everything can go wrong
- * (sched_world.h).  Deterministic: a seed that fails fails again.
- */
-#include "sched_time.h"
-
-#define WORLD_HASTE 1
+/* What becomes of jobs, in virtual time; deterministic: what fails fails again. */
 #define WORLD_TICK_MS 20
-#include "sched_machines.h"
-
-enum { LEASE_MS = 15000, LONG_MS = 3600000 };
-
-static struct metrics *metrics;
-
-static struct uuid
-node_id(char name)
-{
-	struct uuid u = { 0 };
-
-	u.b[0] = (uint8_t)name;
-	return u;
-}
-
-static void
-new_world(uint64_t seed)
-{
-	memset(&world, 0, sizeof(world));
-	lock_init(&world.lock);
-	lock_init(&world.db_lock);
-	world.cpu_milli = 4000;
-	sim_begin(seed);
-}
-
-static void
-end_world(void)
-{
-	lock_done(&world.lock);
-	lock_done(&world.db_lock);
-}
-
-static void
-start_node(struct instance *of, char name, bool sole)
-{
-	static const struct job_limits limits = { 0 };
-	const char runs_dir[2] = { name, '\0' };
-	const struct sched_options o = { .db = (struct db *)(void *)of, .metrics = metrics,
-		.limits = &limits, .node = node_id(name), .cpu_milli = world.cpu_milli,
-		.memory_bytes = 64 * GIB, .jobs_max = 16, .lease_ms = LEASE_MS, .heartbeat_ms = 5000,
-		.reap_ms = 2000, .poll_ms = 1000, .processes = 9, .grace_ms = 5000, .sole = sole,
-		.runs_dir = runs_dir, .spawner_socket = "" };
-	struct err e = { 0 };
-
-	*of = (struct instance){ .name = name };
-	sim.starting = of;
-	assert_int_equal(sched_start(&o, &of->s, &e), 0);
-}
-
-/* Hands the clock to the thread that ends. */
-static void
-stop_node(struct instance *of)
-{
-	lock_take(&of->loop->lock);
-	of->loop->stopping = true;
-	lock_give(&of->loop->lock);
-	sched_stop(of->s);
-	of->s = NULL;
-}
-
-/* kill -9, seen from the world: nothing of it happens any more. */
-static void
-kill_node(struct instance *of)
-{
-	of->dead = true;
-}
-
-/* Gives back the memory of a daemon that died, without letting it touch the world. */
-static void
-bury(struct instance *of)
-{
-	struct world before = world;
-
-	of->dead = false;
-	of->db_down = true;
-	stop_node(of);
-	world = before;
-}
-
-static size_t
-submit(enum behaviour behaviour, int64_t lasts_ms)
-{
-	size_t i = world.n_jobs;
-	struct job_row *r = &world.jobs[world.n_jobs++];
-
-	assert_true(i < JOBS);
-	*r = (struct job_row){ .behaviour = behaviour, .lasts_ms = lasts_ms, .state = JOB_QUEUED,
-		.queued_ms = sched_now_ms(), .cpu_milli = 1000, .memory_bytes = MIB, .max_attempts = 1 };
-	r->id.b[0] = 9;
-	r->id.b[14] = (uint8_t)(i >> 8);
-	r->id.b[15] = (uint8_t)i;
-	r->tenant.uuid.b[0] = (uint8_t)(1 + draw(3));
-	return i;
-}
-
-static void
-pass_ms(int64_t ms)
-{
-	int64_t until_ms = sched_now_ms() + ms;
-
-	while (sched_now_ms() < until_ms)
-		sim_step();
-}
+#include "sched_sim.h"
 
 static void
 await_state_within(size_t i, enum job_state wanted, int64_t ms)
@@ -125,48 +17,6 @@ static void
 await_state(size_t i, enum job_state wanted)
 {
 	await_state_within(i, wanted, LONG_MS);
-}
-
-static void
-await_all_ended(void)
-{
-	for (size_t i = 0; i < world.n_jobs; i++) {
-		int64_t until_ms = sched_now_ms() + LONG_MS;
-
-		while (!job_state_terminal(world.jobs[i].state) && sched_now_ms() < until_ms)
-			sim_step();
-		assert_true(job_state_terminal(world.jobs[i].state));
-	}
-}
-
-static void
-assert_promises_kept(void)
-{
-	assert_int_equal(world.overloads, 0);
-	assert_int_equal(world.overlaps_here, 0);
-	assert_int_equal(world.doubles, 0);
-	assert_int_equal(world.out_of_turn, 0);
-	for (size_t i = 0; i < world.n_jobs; i++) {
-		const struct job_row *r = &world.jobs[i];
-
-		assert_in_range(r->ends, 0, 1);
-		assert_in_range(r->results, 0, 1);
-		assert_int_equal(r->ends, job_state_terminal(r->state));
-		assert_in_range(r->attempt, 0, r->max_attempts);
-		assert_in_range(r->epoch, 0, r->attempt + 6);
-		if (r->state == JOB_SUCCEEDED)
-			assert_int_equal(r->results, 1);
-	}
-}
-
-/* Once all jobs have ended: no process, and no directory that is not tidied. */
-static void
-assert_nothing_is_left(void)
-{
-	for (size_t i = 0; i < world.n_boxes; i++) {
-		assert_false(world.boxes[i].live);
-		assert_false(world.boxes[i].dir);
-	}
 }
 
 static void
@@ -714,124 +564,6 @@ a_job_lost_with_its_unstarted_attempt_is_not_forgotten(void **state)
 	end_world();
 }
 
-/* --- chance -------------------------------------------------------------------------------------------- */
-
-enum { LIVES_MAX = 40 };
-
-struct chaos {
-	struct instance lives[LIVES_MAX];
-	size_t n_lives;
-	struct instance *node[2];
-	size_t n_nodes;
-};
-
-static void
-give_life(struct chaos *c, size_t k)
-{
-	c->node[k] = &c->lives[c->n_lives++];
-	start_node(c->node[k], k == 0 ? 'A' : 'B', false);
-}
-
-static void
-weather(struct chaos *c)
-{
-	size_t k = draw((uint32_t)c->n_nodes);
-	struct instance *node = c->node[k];
-
-	switch (draw(7)) {
-	case 0:
-		node->db_down = !node->db_down;
-		break;
-	case 1:
-		atomic_store(&world.spawner_down[k], !atomic_load(&world.spawner_down[k]));
-		break;
-	case 2:
-	case 3:
-		if (c->n_lives == LIVES_MAX)
-			break;
-		if (draw(2) == 0)
-			kill_node(node);
-		else
-			stop_node(node);
-		if (draw(4) == 0)
-			pass_ms(draw(c->n_nodes == 1 ? 1 : 30000));
-		give_life(c, k);
-		break;
-	case 4:
-		atomic_store(&world.lost_acks_percent, (int)draw(30));
-		break;
-	case 5:
-		world.jobs[draw((uint32_t)world.n_jobs)].cancel = true;
-		break;
-	default:
-		sim.slowness_ms = (int)draw(400);
-		break;
-	}
-	pass_ms(1 + draw(8000));
-}
-
-static void
-clear_up(struct chaos *c)
-{
-	for (size_t k = 0; k < c->n_nodes; k++) {
-		c->node[k]->db_down = false;
-		atomic_store(&world.spawner_down[k], false);
-	}
-	atomic_store(&world.lost_acks_percent, 0);
-	sim.slowness_ms = 5;
-	await_all_ended();
-	/* What a life left behind is found by the next. */
-	pass_ms(30000);
-	for (size_t k = 0; k < c->n_nodes; k++) {
-		stop_node(c->node[k]);
-		start_node(c->node[k], k == 0 ? 'A' : 'B', false);
-	}
-	pass_ms(5000);
-}
-
-static void
-play_chaos(uint64_t seed, size_t n_nodes)
-{
-	static const enum behaviour mixture[] = { GOES_WELL, GOES_WELL, GOES_WELL, EXITS_BADLY,
-		CANNOT_START, KEEPER_DIES, LOGS_ERROR, BAD_RESULT, CANNOT_EXECUTE };
-	struct chaos c = { .n_nodes = n_nodes };
-
-	new_world(seed);
-	for (int i = 0; i < 60; i++) {
-		size_t k = submit(mixture[draw(ARRAY_LEN(mixture))], draw(40000));
-
-		world.jobs[k].cpu_milli = 100 + draw(3000);
-		world.jobs[k].max_attempts = 1 + draw(3);
-	}
-	for (size_t k = 0; k < n_nodes; k++)
-		give_life(&c, k);
-	for (int i = 0; i < 50; i++)
-		weather(&c);
-	clear_up(&c);
-	assert_promises_kept();
-	assert_nothing_is_left();
-	for (size_t k = 0; k < n_nodes; k++)
-		stop_node(c.node[k]);
-	for (size_t i = 0; i < c.n_lives; i++)
-		if (c.lives[i].dead)
-			bury(&c.lives[i]);
-	end_world();
-}
-
-static void
-random_outages_break_no_promise(void **state)
-{
-	const char *wanted = getenv("WARDIAN_SIM_SEEDS");
-	uint64_t n = wanted != NULL ? strtoull(wanted, NULL, 10) : 16;
-
-	(void)state;
-	for (uint64_t seed = 1; seed <= n; seed++) {
-		if (seed % 10 == 1)
-			print_message("seeds from %llu\n", (unsigned long long)seed);
-		play_chaos(seed, 1 + seed % 2);
-	}
-}
-
 static void
 stopping_is_quick_whatever_is_away(void **state)
 {
@@ -854,25 +586,6 @@ stopping_is_quick_whatever_is_away(void **state)
 		end_world();
 	}
 }
-
-static int
-make_metrics(void **state)
-{
-	struct err e = { 0 };
-
-	(void)state;
-	return metrics_new(&metrics, &e);
-}
-
-static int
-drop_metrics(void **state)
-{
-	(void)state;
-	metrics_free(metrics);
-	return 0;
-}
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, make_metrics, drop_metrics)
 
 int
 main(void)
@@ -898,7 +611,6 @@ main(void)
 		CASE(a_run_that_ends_while_start_up_reads_is_collected),
 		CASE(two_nodes_share_a_queue_without_running_anything_twice),
 		CASE(a_job_lost_with_its_unstarted_attempt_is_not_forgotten),
-		CASE(random_outages_break_no_promise),
 		CASE(stopping_is_quick_whatever_is_away),
 	};
 
