@@ -240,7 +240,7 @@ int db_audit_catalogue(const char *url, int64_t timeout_ms, void (*fn)(void *ctx
 
 struct db_cluster;
 struct db_cluster_options {
-	const char *dir;     /* <state.dir>/postgres; made when missing, mode 0700 */
+	const char *dir;     /* <state.dir>/postgres, at most 79 bytes; made when missing, mode 0700 */
 	const char *bin_dir; /* "" looks in /usr/lib/postgresql/<version>/bin, newest first */
 	struct log log;
 };

@@ -101,14 +101,18 @@ struct environment_value {
 	const char *name;
 	const struct json_value *value;
 };
+struct environment_argv {
+	const char *const *words;
+	size_t n;
+};
 /*
  * Checks parameters against the schema and fills the command: faults are recorded in *e under
- * /parameters/<name>; ERR_INVALID when there were any.  paths: the job's input paths.  argv and its
- * words live in mem.
+ * /parameters/<name>; ERR_INVALID when there were any.  paths: the job's input paths.  The words
+ * live in mem.
  */
 int environment_command(const struct environment *env, const struct environment_value *values,
     size_t n_values, const char *const *paths, size_t n_paths, struct arena *mem,
-    const char *const **ret_argv, size_t *ret_n, struct err *e) MUST_CHECK;
+    struct environment_argv *ret, struct err *e) MUST_CHECK;
 /* Fills {parameter} places in a rule's file name with the same values; NULL when memory is short or a
  * value is missing (the profile changed since). */
 const char *environment_rule_file(const struct environment *env, const struct environment_rule *rule,

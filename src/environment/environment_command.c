@@ -137,7 +137,7 @@ fill_command(struct environment_filling *f, struct argv *argv)
 int
 environment_command(const struct environment *env, const struct environment_value *values,
     size_t n_values, const char *const *paths, size_t n_paths, struct arena *mem,
-    const char *const **ret_argv, size_t *ret_n, struct err *e)
+    struct environment_argv *ret, struct err *e)
 {
 	struct environment_filling f = {
 		.env = env, .mem = mem, .e = e, .paths = paths, .n_paths = n_paths
@@ -159,8 +159,7 @@ environment_command(const struct environment *env, const struct environment_valu
 	if (copy == NULL)
 		return arena_err(e);
 	memcpy(copy, argv.words, argv.n * sizeof(*copy));
-	*ret_argv = copy;
-	*ret_n = argv.n;
+	*ret = (struct environment_argv){ .words = copy, .n = argv.n };
 	return 0;
 }
 

@@ -192,7 +192,7 @@ static int
 check_fields(const struct http_head *head, struct err *e)
 {
 	if (head->n_fields > HTTP_FIELDS_MAX)
-		return err_set(e, ERR_TOO_LARGE, "a request may have at most %d header fields",
+		return err_set(e, ERR_HEAD_TOO_LARGE, "a request may have at most %d header fields",
 		    HTTP_FIELDS_MAX);
 	for (size_t i = 0; i < head->n_fields; i++)
 		if (check_field(&head->fields[i], e) < 0)

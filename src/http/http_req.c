@@ -162,7 +162,7 @@ check_layout(
 	if (info == NULL)
 		return err_set(e, ERR_BAD_REQUEST, "the head has no size");
 	if (info->header_size > HTTP_HEAD_MAX)
-		return err_set(e, ERR_TOO_LARGE,
+		return err_set(e, ERR_HEAD_TOO_LARGE,
 		    "the request line and header fields may have at most %d bytes", HTTP_HEAD_MAX);
 	seen.target = raw_target;
 	if (MHD_VERSION < 0x01000000 && !http_layout_exact(&seen, info->header_size))

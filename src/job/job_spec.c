@@ -368,6 +368,7 @@ static int
 use_template(struct decoding *c, struct err *e)
 {
 	const char *paths[CAP_INPUTS];
+	struct environment_argv argv;
 	struct err own = { 0 };
 	size_t n = 0;
 
@@ -377,8 +378,11 @@ use_template(struct decoding *c, struct err *e)
 		if (c->m->inputs.items[i].path != NULL)
 			paths[n++] = c->m->inputs.items[i].path;
 	if (environment_command(c->spec->environment, c->m->parameters, c->m->n_parameters, paths,
-		n, c->mem, &c->spec->argv, &c->spec->n_argv, &own) == 0)
+		n, c->mem, &argv, &own) == 0) {
+		c->spec->argv = argv.words;
+		c->spec->n_argv = argv.n;
 		return 0;
+	}
 	if (own.n_fields == 0) {
 		*e = own;
 		return -1;

@@ -7,15 +7,16 @@
  * sched_advance, which looks at what is due and sends it off; nothing else starts work.  Work is an
  * op, one per kind, on one of three pools of one thread each.  The ledger takes turns of the queue,
  * batches of moves, batches of completions, reapings and the start-up's reconciliation, in order.
- * Run directories are written and cleared beside it, so that a slow disk keeps no queue waiting, and
- * leases are renewed beside both, so that nothing slow costs a lease.
+ * Run directories are written and cleared beside it, so that a slow disk keeps no queue waiting,
+ * and leases are renewed beside both, so that nothing slow costs a lease.
  *
  * That the ledger does one thing after another, and that its answers come in order, is what makes
  * reading rows meaningful: a row that is read was written by everything that was answered before.
  *
  * A database that is away shows as ops that fail.  The loop then waits a little longer each time;
- * attempts that have ended stay in the table with their exit records on disk, and are completed when
- * it is back.  Nothing is claimed meanwhile.  A spawner that is away shows as an event; runs go on.
+ * attempts that have ended stay in the table with their exit records on disk, and are completed
+ * when it is back.  Nothing is claimed meanwhile.  A spawner that is away shows as an event; runs
+ * go on.
  *
  * Stopping: claims end at once, completions under way get a bounded time, then the threads are
  * joined.  Runs and their leases are left for the next start.
@@ -31,7 +32,7 @@ enum {
 	DRAIN_MS = 5000
 };
 
-/* --- ops -------------------------------------------------------------------------------------------------- */
+/* --- ops -------------------------------------------------------------------------------------- */
 
 static void
 op_done(void *arg)
@@ -89,7 +90,7 @@ sched_ledger_worked(struct sched *s)
 	s->pause_until_ms = 0;
 }
 
-/* --- what is due -------------------------------------------------------------------------------------------- */
+/* --- what is due ------------------------------------------------------------------------------ */
 
 static void
 update_readiness(struct sched *s)
@@ -109,7 +110,7 @@ static bool
 is_idle(const struct sched *s)
 {
 	return !s->turn.op.busy && !s->moves.op.busy && !s->finish.op.busy && !s->boot.op.busy &&
-	    !s->reap.op.busy && !s->renew.op.busy && !s->prepare.op.busy && !s->tidy.op.busy;
+	       !s->reap.op.busy && !s->renew.op.busy && !s->prepare.op.busy && !s->tidy.op.busy;
 }
 
 /* As far as it can be: what failed once during the drain is the next start's. */
@@ -117,7 +118,7 @@ static bool
 is_written(const struct sched *s)
 {
 	return !s->booted || s->drain_failed ||
-	    (!s->moves_due && !s->finish_due && s->prepare.n == 0 && s->tidy.n_due == 0);
+	       (!s->moves_due && !s->finish_due && s->prepare.n == 0 && s->tidy.n_due == 0);
 }
 
 static void
@@ -166,7 +167,7 @@ sched_advance(struct sched *s)
 		loop_stop(s->loop);
 }
 
-/* --- timers and bells ------------------------------------------------------------------------------------------ */
+/* --- timers and bells ------------------------------------------------------------------------- */
 
 static void
 on_later(void *arg)
@@ -234,7 +235,7 @@ sched_ready(struct sched *s, const char **ret_why)
 	return why == NULL;
 }
 
-/* --- start and stop -------------------------------------------------------------------------------------------- */
+/* --- start and stop --------------------------------------------------------------------------- */
 
 static int
 make_timers(struct sched *s, struct err *e)
@@ -242,11 +243,9 @@ make_timers(struct sched *s, struct err *e)
 	const struct {
 		struct loop_timer **at;
 		void (*fn)(void *arg);
-	} all[] = {
-		{ &s->tick, on_tick }, { &s->poll, on_poll }, { &s->later, on_later },
+	} all[] = { { &s->tick, on_tick }, { &s->poll, on_poll }, { &s->later, on_later },
 		{ &s->heartbeat, sched_lease_beat }, { &s->reaper, sched_lease_reap },
-		{ &s->trust, sched_lease_expire }, { &s->drain, on_drain_over }
-	};
+		{ &s->trust, sched_lease_expire }, { &s->drain, on_drain_over } };
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		if (loop_timer_new(s->loop, all[i].fn, s, all[i].at, e) < 0)
@@ -270,8 +269,11 @@ loop_main(void *arg)
 static int
 start(struct sched *s, const struct sched_options *o, struct err *e)
 {
-	struct compute_options c = { .runs_dir = o->runs_dir, .socket_path = o->spawner_socket,
-		.log = log_component(&s->o.log, "compute"), .on_event = sched_run_event, .ctx = s };
+	struct compute_options c = { .runs_dir = o->runs_dir,
+		.socket_path = o->spawner_socket,
+		.log = log_component(&s->o.log, "compute"),
+		.on_event = sched_run_event,
+		.ctx = s };
 
 	if (loop_new(&s->loop, e) < 0)
 		return -1;
@@ -297,7 +299,7 @@ release(struct sched *s)
 	struct sched_op *const ops[] = { &s->turn.op, &s->prepare.op, &s->tidy.op, &s->moves.op,
 		&s->finish.op, &s->reap.op, &s->boot.op, &s->renew.op };
 
-	/* The loop is over; what the pools still do ends by the database's deadlines, unanswered. */
+	/* The loop is over; what the pools still do ends by the database's deadlines. */
 	work_free(s->ledger);
 	work_free(s->files);
 	work_free(s->leases);

@@ -22,7 +22,8 @@ read_outcome(struct sched *s, struct sched_completion *c, struct err *e)
 	struct err why = { 0 };
 	int rc;
 
-	c->outcome = (struct compute_outcome){ .kind = COMPUTE_GONE, .ended_wall_us = clock_wall_us() };
+	c->outcome =
+	    (struct compute_outcome){ .kind = COMPUTE_GONE, .ended_wall_us = clock_wall_us() };
 	if (c->over.failed) {
 		c->outcome.kind = c->row == JOB_CANCELING ? COMPUTE_STOPPED : COMPUTE_FAULT;
 		c->outcome.what = c->over.what;
@@ -71,9 +72,11 @@ needs_manifest(const struct sched_completion *c)
 static void
 explain(struct sched_completion *c, const char *criteria)
 {
-	const struct sched_facts facts = { .outcome = &c->outcome, .canceled = c->row == JOB_CANCELING,
+	const struct sched_facts facts = { .outcome = &c->outcome,
+		.canceled = c->row == JOB_CANCELING,
 		.success_exit_code = c->environment != NULL ? c->environment->success_exit_code : 0,
-		.criteria = criteria, .fault = c->over.why[0] != '\0' ? c->over.why : NULL };
+		.criteria = criteria,
+		.fault = c->over.why[0] != '\0' ? c->over.why : NULL };
 
 	sched_cause_of(&facts, &c->cause);
 }
@@ -81,8 +84,12 @@ explain(struct sched_completion *c, const char *criteria)
 static struct sched_next
 decide(const struct sched_completion *c)
 {
-	const struct sched_end end = { .from = c->row, .ok = c->cause.ok, .category = c->cause.category,
-		.attempt = c->attempt, .max_attempts = c->max_attempts, .epoch = c->id.epoch };
+	const struct sched_end end = { .from = c->row,
+		.ok = c->cause.ok,
+		.category = c->cause.category,
+		.attempt = c->attempt,
+		.max_attempts = c->max_attempts,
+		.epoch = c->id.epoch };
 
 	return sched_retry(&end, sched_random());
 }

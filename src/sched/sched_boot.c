@@ -3,8 +3,8 @@
  * Start-up in one pass.  Three sources name attempts: rows leased to this node, sandboxes that the
  * spawner says are alive, and run directories that were not tidied.  Put together by id, each
  * attempt gets its action from sched_reconcile.c.  Nothing is written here but directories tidied:
- * what was lost or has ended goes the way of every completion, so being killed in the middle of this
- * leaves nothing that the next start would read differently.
+ * what was lost or has ended goes the way of every completion, so being killed in the middle of
+ * this leaves nothing that the next start would read differently.
  *
  * The spawner's list comes first and its events go on while the ledger reads: a run that ends in
  * between is taken off the list, and is collected instead of adopted.
@@ -23,7 +23,7 @@ enum {
 	LIVE_MAX = 100000
 };
 
-/* --- the spawner's list, on the loop ---------------------------------------------------------------------- */
+/* --- the spawner's list, on the loop ---------------------------------------------------------- */
 
 void
 sched_boot_listed(struct sched *s, const struct compute_run_id *id)
@@ -64,7 +64,7 @@ sched_boot_ended(struct sched *s, const struct compute_run_id *id)
 		*at = s->live[--s->n_live];
 }
 
-/* --- putting together, on the ledger's thread --------------------------------------------------------------- */
+/* --- putting together, on the ledger's thread ------------------------------------------------- */
 
 static int
 compare_id(const struct compute_run_id *a, const struct compute_run_id *b)
@@ -119,7 +119,8 @@ gather(struct sched *s, struct sched_boot *b, struct err *e)
 		return arena_err(e);
 	for (size_t i = 0; i < n_rows; i++)
 		b->found[n++] = (struct sched_found){ .row = &rows[i],
-			.id = { .tenant = rows[i].tenant, .run = rows[i].id, .epoch = rows[i].epoch } };
+			.id = {
+			    .tenant = rows[i].tenant, .run = rows[i].id, .epoch = rows[i].epoch } };
 	for (size_t i = 0; i < n_dirs; i++)
 		b->found[n++] = (struct sched_found){ .id = dirs[i] };
 	for (size_t i = 0; i < b->n_live; i++)
@@ -187,7 +188,8 @@ boot_work(struct sched_op *op, struct err *e)
 	for (size_t i = 0; i < b->n_found; i++) {
 		struct sched_found *f = &b->found[i];
 
-		f->action = sched_reconcile_action(row_kind(f), f->live, !f->live && has_record(s, f));
+		f->action =
+		    sched_reconcile_action(row_kind(f), f->live, !f->live && has_record(s, f));
 		if (f->action == SCHED_ADOPT || f->action == SCHED_STOP)
 			read_limits(s, f);
 		else if (f->action == SCHED_TIDY)
@@ -196,7 +198,7 @@ boot_work(struct sched_op *op, struct err *e)
 	return 0;
 }
 
-/* --- acting, on the loop ---------------------------------------------------------------------------------------- */
+/* --- acting, on the loop ---------------------------------------------------------------------- */
 
 static void
 kill_sandbox(struct sched *s, const struct sched_found *f)
@@ -210,12 +212,15 @@ kill_sandbox(struct sched *s, const struct sched_found *f)
 static void
 take_on(struct sched *s, const struct sched_found *f)
 {
-	struct compute_run launch = { .id = f->id, .cpu_milli = f->row->cpu_milli,
-		.memory_bytes = f->row->memory_bytes, .wall_ms = f->wall_ms };
+	struct compute_run launch = { .id = f->id,
+		.cpu_milli = f->row->cpu_milli,
+		.memory_bytes = f->row->memory_bytes,
+		.wall_ms = f->wall_ms };
 	struct sched_run *r = sched_table_add(s, &launch);
 
 	if (r == NULL) {
-		/* Its row is found without an attempt by the next look and put back, so it must not run. */
+		/* Its row is found without an attempt by the next look and put back, so it must not
+		 * run. */
 		kill_sandbox(s, f);
 		return;
 	}
@@ -223,7 +228,8 @@ take_on(struct sched *s, const struct sched_found *f)
 	r->attempt = f->row->attempt;
 	r->max_attempts = f->row->max_attempts;
 	r->row = f->row->state;
-	r->started_ms = sched_now_ms(); /* no earlier than it was: a watch that is late ends nothing */
+	/* no earlier than it was: a watch that is late ends nothing */
+	r->started_ms = sched_now_ms();
 	r->state = SCHED_RUN_RUNNING;
 	if (f->action == SCHED_COLLECT || f->action == SCHED_LOSE || live_find(s, &f->id) == NULL)
 		sched_run_over(s, r);
@@ -252,7 +258,8 @@ report(struct sched *s, const struct sched_boot *b)
 	for (size_t i = 0; i < b->n_found; i++)
 		n[b->found[i].action]++;
 	log_info(&s->o.log,
-	    "reconciled: %zu runs go on, %zu had ended, %zu were lost, %zu killed, %zu directories tidied",
+	    "reconciled: %zu runs go on, %zu had ended, %zu were lost, %zu killed, %zu directories "
+	    "tidied",
 	    n[SCHED_ADOPT] + n[SCHED_STOP], n[SCHED_COLLECT], n[SCHED_LOSE], n[SCHED_KILL],
 	    n[SCHED_TIDY]);
 }
@@ -287,7 +294,8 @@ sched_boot_push(struct sched *s)
 	if (b->op.busy)
 		return; /* boot_done of the outdated list leads here again */
 	if (s->live_broken) {
-		log_error(&s->o.log, "the spawner lists more sandboxes than can be taken in; restart it");
+		log_error(
+		    &s->o.log, "the spawner lists more sandboxes than can be taken in; restart it");
 		return;
 	}
 	b->op.mem = arena_new(BOOT_ARENA_BYTES);
@@ -308,6 +316,6 @@ sched_boot_push(struct sched *s)
 void
 sched_boot_init(struct sched *s)
 {
-	s->boot.op = (struct sched_op){ .s = s, .pool = s->ledger, .work = boot_work,
-		.done = boot_done };
+	s->boot.op =
+	    (struct sched_op){ .s = s, .pool = s->ledger, .work = boot_work, .done = boot_done };
 }

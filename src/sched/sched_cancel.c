@@ -4,12 +4,12 @@
  * whoever may move the job: a waiting one by any node, a held one by its holder, which tells the
  * sandbox only after the row says `canceling`, so that no run is stopped for a reason nobody knows.
  *
- * The same look at the rows finds two things that no event tells: attempts whose lease somebody else
- * has taken, and rows of this node without an attempt (a claim whose answer was lost).
+ * The same look at the rows finds two things that no event tells: attempts whose lease somebody
+ * else has taken, and rows of this node without an attempt (a claim whose answer was lost).
  */
 #include "sched_internal.h"
 
-/* --- on the ledger's thread ------------------------------------------------------------------------------ */
+/* --- on the ledger's thread ------------------------------------------------------------------- */
 
 static int
 cancel_all(struct sched *s, struct job_move *moves, size_t n, struct err *e)
@@ -39,8 +39,11 @@ sched_cancel_waiting(struct sched *s, const struct job_queued *rows, size_t n, s
 		return arena_err(e);
 	for (size_t i = 0; i < n; i++)
 		if (rows[i].cancel_requested)
-			moves[k++] = (struct job_move){ .tenant = rows[i].tenant, .id = rows[i].id,
-				.epoch = rows[i].epoch, .from = JOB_QUEUED, .on = JOB_ON_CANCEL,
+			moves[k++] = (struct job_move){ .tenant = rows[i].tenant,
+				.id = rows[i].id,
+				.epoch = rows[i].epoch,
+				.from = JOB_QUEUED,
+				.on = JOB_ON_CANCEL,
 				.detail = detail.p };
 	if (k > 0 && cancel_all(s, moves, k, e) < 0)
 		return -1;
@@ -50,7 +53,7 @@ sched_cancel_waiting(struct sched *s, const struct job_queued *rows, size_t n, s
 	return 0;
 }
 
-/* --- on the loop ------------------------------------------------------------------------------------------- */
+/* --- on the loop ------------------------------------------------------------------------------ */
 
 static void
 follow_row(struct sched *s, struct sched_run *r, const struct job_queued *row)
@@ -76,8 +79,11 @@ note_orphan(struct sched *s, const struct job_queued *row)
 {
 	if (s->n_orphans == SCHED_ORPHANS_MAX)
 		return; /* the next look finds it again */
-	s->orphans[s->n_orphans++] = (struct sched_orphan){ .tenant = row->tenant, .id = row->id,
-		.epoch = row->epoch, .attempt = row->attempt, .state = row->state };
+	s->orphans[s->n_orphans++] = (struct sched_orphan){ .tenant = row->tenant,
+		.id = row->id,
+		.epoch = row->epoch,
+		.attempt = row->attempt,
+		.state = row->state };
 	s->moves_due = true;
 }
 
@@ -106,7 +112,9 @@ sched_rows_compare(struct sched *s, const struct sched_turn *t)
 	s->n_orphans = 0;
 	for (size_t i = 0; i < t->n_mine; i++) {
 		const struct job_queued *row = &t->mine[i];
-		struct compute_run_id id = { .tenant = row->tenant, .run = row->id, .epoch = row->epoch };
+		struct compute_run_id id = {
+			.tenant = row->tenant, .run = row->id, .epoch = row->epoch
+		};
 		struct sched_run *held = sched_table_find(s, &id);
 
 		if (held == NULL) {
@@ -117,7 +125,8 @@ sched_rows_compare(struct sched *s, const struct sched_turn *t)
 		follow_row(s, held, row);
 	}
 	while ((r = sched_table_next(s, r)) != NULL) {
-		/* One that is over has no row, either, when only the answer to its completion was lost. */
+		/* One that is over has no row, either, when only the answer to its completion was
+		 * lost. */
 		bool answered = r->state != SCHED_RUN_OVER || r->unsure;
 
 		if (r->seen != t->number && !r->busy && !r->lost && answered)

@@ -15,8 +15,10 @@
 const char *
 sched_category_name(enum sched_category c)
 {
-	static const char *const names[] = { [SCHED_USER] = "user", [SCHED_NUMERICAL] = "numerical",
-		[SCHED_RESOURCE] = "resource", [SCHED_PLATFORM] = "platform" };
+	static const char *const names[] = { [SCHED_USER] = "user",
+		[SCHED_NUMERICAL] = "numerical",
+		[SCHED_RESOURCE] = "resource",
+		[SCHED_PLATFORM] = "platform" };
 
 	REQUIRE((size_t)c < ARRAY_LEN(names));
 	return names[c];
@@ -33,7 +35,7 @@ sched_message(char out[static SCHED_MESSAGE_SIZE], const char *fmt, ...)
 }
 
 static void PRINTF_LIKE(4, 5)
-say(struct sched_cause *c, enum sched_category category, const char *kind, const char *fmt, ...)
+    say(struct sched_cause *c, enum sched_category category, const char *kind, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -52,7 +54,8 @@ exited(const struct sched_facts *f, struct sched_cause *c)
 	c->exit_code = f->outcome->exit_code;
 	if (c->exit_code != f->success_exit_code)
 		say(c, SCHED_USER, "exit-code",
-		    "The simulation ended with exit code %lld; its log says why.", (long long)c->exit_code);
+		    "The simulation ended with exit code %lld; its log says why.",
+		    (long long)c->exit_code);
 	else if (f->criteria != NULL)
 		say(c, SCHED_NUMERICAL, "success-criteria",
 		    "The simulation ended, but not well: %.160s; check the model and its log.",
@@ -71,7 +74,8 @@ signaled(const struct sched_facts *f, struct sched_cause *c)
 	c->signal = f->outcome->signal;
 	/* Only a program that asked for traps dies of an invalid operation: it diverged. */
 	say(c, sig == SIGFPE ? SCHED_NUMERICAL : SCHED_USER, "signal",
-	    "The simulation was ended by signal %d (SIG%s), sent by itself or raised by a fault in it; "
+	    "The simulation was ended by signal %d (SIG%s), sent by itself or raised by a fault in "
+	    "it; "
 	    "its log may say where.",
 	    sig, name != NULL ? name : "?");
 }
@@ -81,7 +85,7 @@ static bool
 transient(int sys)
 {
 	return sys == EAGAIN || sys == ENOMEM || sys == EMFILE || sys == ENFILE || sys == EIO ||
-	    sys == EINTR;
+	       sys == EINTR;
 }
 
 static void
@@ -105,7 +109,8 @@ fault(const struct sched_facts *f, struct sched_cause *c)
 		say(c, SCHED_PLATFORM, "sandbox", "The attempt could not be run: %.200s", f->fault);
 	else
 		say(c, SCHED_PLATFORM, "sandbox",
-		    "The sandbox failed at the step '%s'%s%s; this is the server's fault and costs no "
+		    "The sandbox failed at the step '%s'%s%s; this is the server's fault and costs "
+		    "no "
 		    "attempt.",
 		    o->what != NULL ? o->what : "unknown", why != NULL ? ": " : "",
 		    why != NULL ? why : "");
@@ -116,7 +121,8 @@ sched_cause_lost(struct sched_cause *ret)
 {
 	*ret = (struct sched_cause){ 0 };
 	say(ret, SCHED_PLATFORM, "lost",
-	    "The machine lost track of the attempt; this is the server's fault and costs no attempt.");
+	    "The machine lost track of the attempt; this is the server's fault and costs no "
+	    "attempt.");
 }
 
 void
@@ -154,7 +160,8 @@ sched_cause_of(const struct sched_facts *f, struct sched_cause *ret)
 		break;
 	case COMPUTE_NO_OUTPUT:
 		say(ret, SCHED_RESOURCE, "no-output",
-		    "The simulation wrote nothing for longer than allowed; raise limits.no_output_s or "
+		    "The simulation wrote nothing for longer than allowed; raise "
+		    "limits.no_output_s or "
 		    "make it report progress.");
 		break;
 	case COMPUTE_EXEC_FAILED:

@@ -4,8 +4,8 @@
  * canceled, and a batch of claims that fits into what is free.  What is free was counted when the
  * turn was sent off; since then it can only have grown, because nothing else claims.
  *
- * The directories of claimed jobs are written by sched_files.c, from the manifests that the claim has
- * brought along in the turn's arena.
+ * The directories of claimed jobs are written by sched_files.c, from the manifests that the claim
+ * has brought along in the turn's arena.
  */
 #include "sched_internal.h"
 
@@ -14,15 +14,15 @@
 enum {
 	/* The rows of a turn and one batch of manifests (job.h caps them at 8 MiB). */
 	TURN_ARENA_BYTES = 64 << 20,
-	/* A turn that found nothing to do is not repeated at once, whatever bells ring: a backlog that
-	 * does not fit costs a walk over it each time. */
+	/* A turn that found nothing to do is not repeated at once, whatever bells ring: a backlog
+	 * that does not fit costs a walk over it each time. */
 	IDLE_LEAST_MS = 5,
 	IDLE_MOST_MS = 100,
 	/* Cancel wishes are looked for this often while bells ring. */
 	MINE_LEAST_MS = 50
 };
 
-/* --- on the ledger's thread ----------------------------------------------------------------------------- */
+/* --- on the ledger's thread ------------------------------------------------------------------- */
 
 static void
 add_claimed(struct sched *s, const struct job_queued *row, const struct job_claim *claim)
@@ -30,13 +30,19 @@ add_claimed(struct sched *s, const struct job_queued *row, const struct job_clai
 	struct sched_turn *t = &s->turn;
 	struct sched_claimed *c = &t->claimed[t->n_claimed];
 
-	*c = (struct sched_claimed){ .attempt = claim->attempt, .max_attempts = row->max_attempts,
-		.manifest = claim->manifest, .created_wall_us = claim->created_wall_us };
-	/* What was counted against the node is what the run gets, whatever the defaults are by now. */
-	c->launch = (struct compute_run){ .id = { .tenant = claim->tenant, .run = claim->id,
-		.epoch = claim->epoch }, .uid_slot = claim->uid_slot, .cpu_milli = row->cpu_milli,
-		.memory_bytes = row->memory_bytes, .processes = s->o.processes,
-		.grace_ms = s->o.grace_ms };
+	*c = (struct sched_claimed){ .attempt = claim->attempt,
+		.max_attempts = row->max_attempts,
+		.manifest = claim->manifest,
+		.created_wall_us = claim->created_wall_us };
+	/* What was counted against the node is what the run gets, whatever defaults are by now. */
+	c->launch = (struct compute_run){
+		.id = { .tenant = claim->tenant, .run = claim->id, .epoch = claim->epoch },
+		.uid_slot = claim->uid_slot,
+		.cpu_milli = row->cpu_milli,
+		.memory_bytes = row->memory_bytes,
+		.processes = s->o.processes,
+		.grace_ms = s->o.grace_ms
+	};
 	t->n_claimed++;
 }
 
@@ -46,17 +52,24 @@ choose(struct sched *s, const struct job_queued *rows, size_t n, size_t **ret, s
 {
 	struct sched_turn *t = &s->turn;
 	struct sched_candidate *v = arena_array(t->op.mem, n, sizeof(*v));
-	struct sched_question q = { .candidates = v, .n_candidates = n, .uses = t->uses,
-		.n_uses = t->n_uses, .max = SCHED_CLAIMS_MAX,
-		.total = { .cpu_milli = s->o.cpu_milli, .memory_bytes = s->o.memory_bytes,
+	struct sched_question q = { .candidates = v,
+		.n_candidates = n,
+		.uses = t->uses,
+		.n_uses = t->n_uses,
+		.max = SCHED_CLAIMS_MAX,
+		.total = { .cpu_milli = s->o.cpu_milli,
+		    .memory_bytes = s->o.memory_bytes,
 		    .jobs = s->o.jobs_max } };
 
 	if (v == NULL)
 		return arena_err(e);
 	for (size_t i = 0; i < n; i++)
-		v[i] = (struct sched_candidate){ .tenant = rows[i].tenant, .id = rows[i].id,
-			.priority = rows[i].priority, .queued_wall_us = rows[i].queued_wall_us,
-			.cpu_milli = rows[i].cpu_milli, .memory_bytes = rows[i].memory_bytes };
+		v[i] = (struct sched_candidate){ .tenant = rows[i].tenant,
+			.id = rows[i].id,
+			.priority = rows[i].priority,
+			.queued_wall_us = rows[i].queued_wall_us,
+			.cpu_milli = rows[i].cpu_milli,
+			.memory_bytes = rows[i].memory_bytes };
 	return sched_pick(&q, &t->reserved, t->op.mem, ret, ret_n, e);
 }
 
@@ -71,7 +84,8 @@ claim(struct sched *s, const struct job_queued *rows, size_t n, struct err *e)
 		return -1;
 	t->n_picked = n_picks;
 	for (size_t i = 0; i < n_picks; i++)
-		claims[i] = (struct job_claim){ .tenant = rows[picks[i]].tenant, .id = rows[picks[i]].id };
+		claims[i] =
+		    (struct job_claim){ .tenant = rows[picks[i]].tenant, .id = rows[picks[i]].id };
 	if (job_claim(s->o.db, s->o.node, s->o.lease_ms, claims, n_picks, t->op.mem, e) < 0)
 		return -1;
 	for (size_t i = 0; i < n_picks; i++)
@@ -116,7 +130,7 @@ turn_work(struct sched_op *op, struct err *e)
 	return claim(s, rows, n, e);
 }
 
-/* --- on the loop ------------------------------------------------------------------------------------------ */
+/* --- on the loop ------------------------------------------------------------------------------ */
 
 static void
 take_on(struct sched *s, const struct sched_claimed *c, int64_t began_ms)
@@ -125,7 +139,8 @@ take_on(struct sched *s, const struct sched_claimed *c, int64_t began_ms)
 	int64_t waited_us = clock_wall_us() - c->created_wall_us;
 
 	metrics_add(s->o.metrics, METRIC_SCHED_CLAIMS, 1);
-	metrics_observe_ns(s->o.metrics, METRIC_JOB_QUEUE_WAIT, waited_us > 0 ? waited_us * 1000 : 0);
+	metrics_observe_ns(
+	    s->o.metrics, METRIC_JOB_QUEUE_WAIT, waited_us > 0 ? waited_us * 1000 : 0);
 	if (r == NULL)
 		return; /* its row is found without an attempt by the next look, and put back */
 	r->attempt = c->attempt;
@@ -181,7 +196,8 @@ turn_done(struct sched_op *op)
 	}
 	hand_over(s, t);
 	if (op->rc == 0) {
-		metrics_set(s->o.metrics, METRIC_JOBS_QUEUED, (int64_t)(t->n_waiting - t->n_claimed));
+		metrics_set(
+		    s->o.metrics, METRIC_JOBS_QUEUED, (int64_t)(t->n_waiting - t->n_claimed));
 		metrics_add_by(s->o.metrics, METRIC_JOBS_ENDED, "canceled", (int64_t)t->n_canceled);
 		/* A full batch, or one that others thinned out: there is more to have. */
 		if (t->n_picked == SCHED_CLAIMS_MAX || t->n_claimed < t->n_picked)
@@ -204,7 +220,8 @@ count_uses(struct sched *s, struct sched_turn *t)
 	while ((r = sched_table_next(s, r)) != NULL)
 		if (r->state != SCHED_RUN_OVER)
 			t->uses[t->n_uses++] = (struct sched_use){ .tenant = r->launch.id.tenant,
-				.cpu_milli = r->launch.cpu_milli, .memory_bytes = r->launch.memory_bytes };
+				.cpu_milli = r->launch.cpu_milli,
+				.memory_bytes = r->launch.memory_bytes };
 	return 0;
 }
 
@@ -213,7 +230,7 @@ static bool
 may_claim(const struct sched *s)
 {
 	return s->connected && !s->listing && s->booted && s->trusted && s->prepare.n == 0 &&
-	    (int64_t)s->n_runs < 2 * s->o.jobs_max;
+	       (int64_t)s->n_runs < 2 * s->o.jobs_max;
 }
 
 void
@@ -245,6 +262,6 @@ sched_turn_push(struct sched *s)
 void
 sched_turn_init(struct sched *s)
 {
-	s->turn.op = (struct sched_op){ .s = s, .pool = s->ledger, .work = turn_work,
-		.done = turn_done };
+	s->turn.op =
+	    (struct sched_op){ .s = s, .pool = s->ledger, .work = turn_work, .done = turn_done };
 }

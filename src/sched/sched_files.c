@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Work on run directories, on a thread of its own: written before a start, cleared after the end. */
+/* Run directories, on a thread of their own: written before a start, cleared after the end. */
 #include "sched_internal.h"
 
 #include "caps.h"
@@ -9,7 +9,7 @@
 /* Directories are written for so long before those that are ready are started. */
 enum { SLICE_MS = 5 };
 
-/* --- on the files' thread ---------------------------------------------------------------------------------- */
+/* --- on the files' thread --------------------------------------------------------------------- */
 
 static void
 explain(const struct err *e, char out[static SCHED_MESSAGE_SIZE])
@@ -29,7 +29,8 @@ inputs_of(const struct job_spec *spec, struct arena *mem, struct compute_run *ru
 		return arena_err(e);
 	for (size_t i = 0; i < spec->n_inputs; i++)
 		inputs[i] = (struct compute_input){ .path = spec->inputs[i].path,
-			.p = spec->inputs[i].text, .n = spec->inputs[i].n };
+			.p = spec->inputs[i].text,
+			.n = spec->inputs[i].n };
 	run->inputs = inputs;
 	run->n_inputs = spec->n_inputs;
 	return 0;
@@ -70,7 +71,7 @@ make_ready(struct sched *s, struct sched_claimed *c)
 	if (mem == NULL)
 		err_set(&e, ERR_NO_MEMORY, "no memory to prepare the run");
 	else if (sched_spec_of(s, c->manifest, mem, &x, &e) == 0 &&
-	    prepare(s, &x.spec, mem, c, &e) == 0) {
+		 prepare(s, &x.spec, mem, c, &e) == 0) {
 		sched_spec_done(&x);
 		return;
 	}
@@ -107,7 +108,7 @@ tidy_work(struct sched_op *op, struct err *e)
 	return 0;
 }
 
-/* --- on the loop ---------------------------------------------------------------------------------------------- */
+/* --- on the loop ------------------------------------------------------------------------------ */
 
 static void
 made_ready(struct sched *s, const struct sched_claimed *c)
@@ -179,8 +180,9 @@ sched_tidy_push(struct sched *s)
 void
 sched_files_init(struct sched *s)
 {
-	s->prepare.op = (struct sched_op){ .s = s, .pool = s->files, .work = prepare_work,
-		.done = prepare_done };
-	s->tidy.op = (struct sched_op){ .s = s, .pool = s->files, .work = tidy_work,
-		.done = tidy_done };
+	s->prepare.op = (struct sched_op){
+		.s = s, .pool = s->files, .work = prepare_work, .done = prepare_done
+	};
+	s->tidy.op =
+	    (struct sched_op){ .s = s, .pool = s->files, .work = tidy_work, .done = tidy_done };
 }

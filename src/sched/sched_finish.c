@@ -27,7 +27,7 @@ enum {
 	TRIES_PER_ROUND = 6
 };
 
-/* --- on the ledger's thread ------------------------------------------------------------------------------- */
+/* --- on the ledger's thread ------------------------------------------------------------------- */
 
 static int
 assess(struct sched *s, struct sched_completion *c, struct arena *mem, struct err *e)
@@ -68,14 +68,23 @@ attempt_of(const struct sched *s, const struct sched_completion *c)
 {
 	const struct compute_outcome *o = &c->outcome;
 
-	return (struct job_attempt){ .tenant = c->id.tenant, .id = c->id.run, .epoch = c->id.epoch,
-		.node = s->o.node, .outcome = compute_outcome_name(o->kind), .exit_code = o->exit_code,
-		.signal = o->signal, .started_wall_us = o->started_wall_us,
+	return (struct job_attempt){ .tenant = c->id.tenant,
+		.id = c->id.run,
+		.epoch = c->id.epoch,
+		.node = s->o.node,
+		.outcome = compute_outcome_name(o->kind),
+		.exit_code = o->exit_code,
+		.signal = o->signal,
+		.started_wall_us = o->started_wall_us,
 		.ended_wall_us = o->ended_wall_us != 0 ? o->ended_wall_us : clock_wall_us(),
-		.wall_ns = o->wall_ns, .cpu_user_ns = o->cpu_user_ns,
-		.cpu_system_ns = o->cpu_system_ns, .memory_peak_bytes = o->memory_peak_bytes,
-		.throttled_ns = o->throttled_ns, .log_bytes = o->log_bytes,
-		.output_files = o->output_files, .output_bytes = o->output_bytes,
+		.wall_ns = o->wall_ns,
+		.cpu_user_ns = o->cpu_user_ns,
+		.cpu_system_ns = o->cpu_system_ns,
+		.memory_peak_bytes = o->memory_peak_bytes,
+		.throttled_ns = o->throttled_ns,
+		.log_bytes = o->log_bytes,
+		.output_files = o->output_files,
+		.output_bytes = o->output_bytes,
 		.log_truncated = o->log_truncated };
 }
 
@@ -107,9 +116,14 @@ collect_moves(const struct sched_finish *f, struct finish_moves *m)
 		if (c->lost)
 			continue;
 		m->origin[m->n] = i;
-		m->v[m->n++] = (struct job_move){ .tenant = c->id.tenant, .id = c->id.run,
-			.epoch = c->id.epoch, .from = c->row, .on = c->next.on, .detail = c->detail,
-			.delay_ms = c->next.delay_ms, .refund = c->next.refund };
+		m->v[m->n++] = (struct job_move){ .tenant = c->id.tenant,
+			.id = c->id.run,
+			.epoch = c->id.epoch,
+			.from = c->row,
+			.on = c->next.on,
+			.detail = c->detail,
+			.delay_ms = c->next.delay_ms,
+			.refund = c->next.refund };
 	}
 }
 
@@ -134,7 +148,8 @@ resolve(struct sched *s, struct sched_completion *c, bool moved, struct err *e)
 {
 	bool known = moved;
 
-	if (!moved && job_attempt_known(s->o.db, c->id.tenant, c->id.run, c->id.epoch, &known, e) < 0)
+	if (!moved &&
+	    job_attempt_known(s->o.db, c->id.tenant, c->id.run, c->id.epoch, &known, e) < 0)
 		return -1;
 	c->verdict = known ? SCHED_DONE : SCHED_UNSURE;
 	return 0;
@@ -158,7 +173,7 @@ finish_work(struct sched_op *op, struct err *e)
 	return 0;
 }
 
-/* --- on the loop ---------------------------------------------------------------------------------------------- */
+/* --- on the loop ------------------------------------------------------------------------------ */
 
 static void
 count(struct sched *s, const struct sched_completion *c)
@@ -171,8 +186,8 @@ count(struct sched *s, const struct sched_completion *c)
 	if (job_state_terminal(to))
 		metrics_add_by(s->o.metrics, METRIC_JOBS_ENDED, job_state_name(to), 1);
 	if (!c->cause.ok && c->row != JOB_CANCELING)
-		metrics_add_by(s->o.metrics, METRIC_JOB_FAILURES,
-		    sched_category_name(c->cause.category), 1);
+		metrics_add_by(
+		    s->o.metrics, METRIC_JOB_FAILURES, sched_category_name(c->cause.category), 1);
 	if (c->outcome.kind == COMPUTE_FAULT && !c->over.failed)
 		metrics_add(s->o.metrics, METRIC_SANDBOX_FAULTS, 1);
 }
@@ -201,7 +216,7 @@ settle(struct sched *s, struct sched_run *r, const struct sched_completion *c)
 	count(s, c);
 	say(s, c);
 	sched_tidy_add(s, &c->id);
-	/* Without a spawner there is nothing to clear now; it sweeps what is empty when it starts. */
+	/* A spawner that is away sweeps what is empty when it starts. */
 	if (s->connected && compute_purge(s->compute, &c->id, &e) < 0)
 		log_err(&s->o.log, LOG_LEVEL_DEBUG, &e, "clear what the spawner holds of a run");
 	sched_table_remove(s, r);
@@ -227,7 +242,7 @@ put_off(struct sched_run *r, const struct err *e)
 static void
 keep(struct sched *s, struct sched_run *r, const struct err *e, bool alone)
 {
-	/* ERR_DB may be this attempt's data or the whole database's trouble: both ways are tried. */
+	/* ERR_DB may be this attempt's data or the database's own trouble: both are tried. */
 	if (!is_indigestible(e->code) && e->code != ERR_DB)
 		return;
 	if (alone)
@@ -275,9 +290,14 @@ ready(const struct sched_run *r)
 static void
 add(struct sched_finish *f, struct sched_run *r)
 {
-	f->v[f->n++] = (struct sched_completion){ .id = r->launch.id, .row = r->row,
-		.environment = r->environment, .attempt = r->attempt, .max_attempts = r->max_attempts,
-		.over = r->over, .lost = r->lost, .bare = r->bare,
+	f->v[f->n++] = (struct sched_completion){ .id = r->launch.id,
+		.row = r->row,
+		.environment = r->environment,
+		.attempt = r->attempt,
+		.max_attempts = r->max_attempts,
+		.over = r->over,
+		.lost = r->lost,
+		.bare = r->bare,
 		.verdict = r->lost ? SCHED_DROPPED : SCHED_UNSURE };
 	r->busy = true;
 }
@@ -324,6 +344,7 @@ sched_finish_push(struct sched *s)
 void
 sched_finish_init(struct sched *s)
 {
-	s->finish.op = (struct sched_op){ .s = s, .pool = s->ledger, .work = finish_work,
-		.done = finish_done };
+	s->finish.op = (struct sched_op){
+		.s = s, .pool = s->ledger, .work = finish_work, .done = finish_done
+	};
 }

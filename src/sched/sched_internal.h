@@ -4,8 +4,8 @@
 
 /*
  * Shared by the files of the scheduler.  Everything in struct sched belongs to the loop's thread
- * unless it says otherwise.  Work that may block is an op: one struct per kind, so that each kind is
- * in flight at most once and all of its memory has an owner when the scheduler stops.
+ * unless it says otherwise.  Work that may block is an op: one struct per kind, so that each kind
+ * is in flight at most once and all of its memory has an owner when the scheduler stops.
  */
 
 #include "arena.h"
@@ -35,7 +35,7 @@ enum {
 	SCHED_TICK_MS = 1000
 };
 
-/* --- one live attempt ------------------------------------------------------------------------------ */
+/* --- one live attempt ------------------------------------------------------------------------- */
 
 enum sched_run_state {
 	SCHED_RUN_CLAIMED,  /* its directory is being written */
@@ -48,7 +48,7 @@ enum sched_stop { SCHED_STOP_NONE, SCHED_STOP_POLITE, SCHED_STOP_AT_ONCE };
 
 /* What is known about an end that left no exit record. */
 struct sched_over {
-	bool failed; /* it never started, for a reason */
+	bool failed;      /* it never started, for a reason */
 	const char *what; /* static; step of the sandbox, or NULL */
 	int sys;
 	char why[SCHED_MESSAGE_SIZE]; /* a sentence instead of the step, or "" */
@@ -61,23 +61,23 @@ struct sched_run {
 	int64_t attempt, max_attempts;
 	enum sched_run_state state;
 	enum job_state row; /* as the database had it last */
-	bool busy;     /* its directory, a move or its completion is with a pool */
-	bool unsure;   /* the row may be in another state; the next look at the rows tells */
-	bool lost;     /* the lease is somebody else's: nothing of this attempt counts */
-	bool canceled; /* somebody asked for its end */
-	bool alone;    /* completing it together with others failed */
-	bool bare;     /* its results could not be stored: complete it without */
-	int tries;     /* completions that failed although it was alone */
-	int64_t again_ms; /* monotonic; not completed before */
+	bool busy;          /* its directory, a move or its completion is with a pool */
+	bool unsure;        /* the row may be in another state; the next look at the rows tells */
+	bool lost;          /* the lease is somebody else's: nothing of this attempt counts */
+	bool canceled;      /* somebody asked for its end */
+	bool alone;         /* completing it together with others failed */
+	bool bare;          /* its results could not be stored: complete it without */
+	int tries;          /* completions that failed although it was alone */
+	int64_t again_ms;   /* monotonic; not completed before */
 	enum sched_stop stop, stop_sent;
 	int64_t claimed_ms, started_ms, stop_sent_ms; /* monotonic */
 	uint64_t sent_on; /* number of the connection that took its start */
-	uint64_t listed; /* number of the last list that had it */
-	uint64_t seen;   /* number of the last turn that saw its row */
+	uint64_t listed;  /* number of the last list that had it */
+	uint64_t seen;    /* number of the last turn that saw its row */
 	struct sched_over over;
 };
 
-/* --- work off the loop ------------------------------------------------------------------------------ */
+/* --- work off the loop ------------------------------------------------------------------------ */
 
 struct sched_op {
 	struct sched *s;
@@ -117,7 +117,7 @@ struct sched_turn {
 	struct sched_claimed claimed[SCHED_CLAIMS_MAX];
 	size_t n_claimed;
 };
-/* Writes the directories of what a turn has claimed, a few at a time so that the first starts soon. */
+/* Writes the directories of what a turn has claimed, a few at a time: the first start soon. */
 struct sched_prepare {
 	struct sched_op op; /* mem: the turn's */
 	struct sched_claimed claimed[SCHED_CLAIMS_MAX];
@@ -187,7 +187,7 @@ struct sched_found {
 };
 struct sched_boot {
 	struct sched_op op;
-	uint64_t list; /* number of the list it works on */
+	uint64_t list;               /* number of the list it works on */
 	struct compute_run_id *live; /* in mem */
 	size_t n_live;
 	struct sched_found *found;
@@ -262,7 +262,8 @@ struct sched_run *sched_table_next(struct sched *s, const struct sched_run *r);
 /* sched_run.c */
 void sched_run_event(void *ctx, const struct compute_event *ev);
 void sched_run_over(struct sched *s, struct sched_run *r);
-void sched_run_failed(struct sched *s, struct sched_run *r, const char *what, int sys, const char *why);
+void sched_run_failed(
+    struct sched *s, struct sched_run *r, const char *what, int sys, const char *why);
 void sched_run_stop(struct sched *s, struct sched_run *r, enum sched_stop how);
 /* Sends starts and stops that are due. */
 void sched_run_flush(struct sched *s);
@@ -287,8 +288,8 @@ struct sched_env {
 	const char **v;
 	size_t n;
 };
-int sched_env_build(const struct job_spec *spec, struct uuid job, int64_t attempt, int64_t cpu_milli,
-    struct arena *mem, struct sched_env *ret, struct err *e) MUST_CHECK;
+int sched_env_build(const struct job_spec *spec, struct uuid job, int64_t attempt,
+    int64_t cpu_milli, struct arena *mem, struct sched_env *ret, struct err *e) MUST_CHECK;
 
 /* sched_claim.c */
 void sched_turn_init(struct sched *s);
@@ -302,16 +303,16 @@ void sched_tidy_push(struct sched *s);
 /* sched_cancel.c: what the rows of this node say about its runs */
 void sched_rows_compare(struct sched *s, const struct sched_turn *t);
 /* pool's thread: ends waiting jobs that somebody canceled */
-int sched_cancel_waiting(struct sched *s, const struct job_queued *rows, size_t n, struct arena *mem,
-    size_t *ret_n, struct err *e) MUST_CHECK;
+int sched_cancel_waiting(struct sched *s, const struct job_queued *rows, size_t n,
+    struct arena *mem, size_t *ret_n, struct err *e) MUST_CHECK;
 /* sched_move.c */
 void sched_moves_init(struct sched *s);
 void sched_moves_push(struct sched *s);
 /* sched_finish.c */
 void sched_finish_init(struct sched *s);
 void sched_finish_push(struct sched *s);
-int sched_assess(struct sched *s, struct sched_completion *c, struct arena *mem,
-    struct err *e) MUST_CHECK;
+int sched_assess(
+    struct sched *s, struct sched_completion *c, struct arena *mem, struct err *e) MUST_CHECK;
 /* sched_lease.c */
 void sched_lease_init(struct sched *s);
 void sched_lease_beat(void *arg);

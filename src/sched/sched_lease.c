@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Leases.  A renewal holds from the moment it was sent, not from its answer, and it is trusted for
- * less than the database grants: when the trust runs out, another node may take this node's jobs, so
- * their sandboxes are ended before it can.  What such an attempt has done is refused by the epoch
- * anyway; ending it is about not running one job twice.
+ * less than the database grants: when the trust runs out, another node may take this node's jobs,
+ * so their sandboxes are ended before it can.  What such an attempt has done is refused by the
+ * epoch anyway; ending it is about not running one job twice.
  *
  * The reaper takes jobs from nodes that fell silent.  It leaves this node's own rows alone: those
  * are renewed, or found without an attempt by sched_rows_compare.
@@ -13,7 +13,8 @@
 #include <string.h>
 
 enum {
-	/* Between the end of trust and the end of the lease: a kill, a delayed answer, a slow clock. */
+	/* Between the end of trust and the end of the lease: a kill, a delayed answer, a slow
+	   clock. */
 	TRUST_MARGIN_MS = 3000,
 	RENEW_AGAIN_MS = 1000,
 	/* Expired for so long, by the database's clock, before a job is taken. */
@@ -29,7 +30,7 @@ trust_ms(const struct sched *s)
 	return s->o.lease_ms - (quarter < TRUST_MARGIN_MS ? quarter : TRUST_MARGIN_MS);
 }
 
-/* --- renewal ------------------------------------------------------------------------------------------- */
+/* --- renewal ---------------------------------------------------------------------------------- */
 
 static int
 renew_work(struct sched_op *op, struct err *e)
@@ -47,7 +48,8 @@ renew_done(struct sched_op *op)
 
 	if (op->rc < 0) {
 		if (!s->renew.failing)
-			log_err(&s->o.log, LOG_LEVEL_WARN, &op->err, "renew the leases; trying again");
+			log_err(
+			    &s->o.log, LOG_LEVEL_WARN, &op->err, "renew the leases; trying again");
 		s->renew.failing = true;
 		loop_timer_start(s->heartbeat, RENEW_AGAIN_MS, s->o.heartbeat_ms);
 		return;
@@ -87,7 +89,7 @@ sched_lease_expire(void *arg)
 	sched_advance(s);
 }
 
-/* --- reaper ---------------------------------------------------------------------------------------------- */
+/* --- reaper ----------------------------------------------------------------------------------- */
 
 struct reaping {
 	struct job_move moves[REAP_MAX];
@@ -119,9 +121,14 @@ add_move(const struct job_queued *row, struct reaping *r, struct arena *mem, str
 	if (detail == NULL)
 		return arena_err(e);
 	next = sched_retry_lost(row->attempt, row->epoch, sched_random());
-	r->moves[r->n++] = (struct job_move){ .tenant = row->tenant, .id = row->id,
-		.epoch = row->epoch, .from = row->state, .on = next.on, .detail = detail,
-		.delay_ms = next.delay_ms, .refund = next.refund };
+	r->moves[r->n++] = (struct job_move){ .tenant = row->tenant,
+		.id = row->id,
+		.epoch = row->epoch,
+		.from = row->state,
+		.on = next.on,
+		.detail = detail,
+		.delay_ms = next.delay_ms,
+		.refund = next.refund };
 	return 0;
 }
 
@@ -150,7 +157,8 @@ reap_work(struct sched_op *op, struct err *e)
 	if (job_queue_expired(s->o.db, REAP_GRACE_MS, REAP_MAX, op->mem, &rows, &n, e) < 0)
 		return -1;
 	for (size_t i = 0; i < n && i < REAP_MAX; i++)
-		if (uuid_cmp(rows[i].lease_owner, s->o.node) != 0 && add_move(&rows[i], r, op->mem, e) < 0)
+		if (uuid_cmp(rows[i].lease_owner, s->o.node) != 0 &&
+		    add_move(&rows[i], r, op->mem, e) < 0)
 			return -1;
 	if (r->n > 0 && write_moves(s, r, e) < 0)
 		return -1;
@@ -193,8 +201,8 @@ sched_lease_reap(void *arg)
 void
 sched_lease_init(struct sched *s)
 {
-	s->renew.op = (struct sched_op){ .s = s, .pool = s->leases, .work = renew_work,
-		.done = renew_done };
-	s->reap.op = (struct sched_op){ .s = s, .pool = s->ledger, .work = reap_work,
-		.done = reap_done };
+	s->renew.op =
+	    (struct sched_op){ .s = s, .pool = s->leases, .work = renew_work, .done = renew_done };
+	s->reap.op =
+	    (struct sched_op){ .s = s, .pool = s->ledger, .work = reap_work, .done = reap_done };
 }

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* --- on the ledger's thread ------------------------------------------------------------------------------ */
+/* --- on the ledger's thread ------------------------------------------------------------------- */
 
 static int
 moves_work(struct sched_op *op, struct err *e)
@@ -19,7 +19,7 @@ moves_work(struct sched_op *op, struct err *e)
 	return db_sys_commit(&tx, e);
 }
 
-/* --- on the loop ------------------------------------------------------------------------------------------- */
+/* --- on the loop ------------------------------------------------------------------------------ */
 
 static struct sched_run *
 run_of(struct sched *s, const struct job_move *m)
@@ -88,8 +88,11 @@ wanted(const struct sched_run *r, enum job_event *ret)
 static void
 add_run(struct sched_moves *m, struct sched_run *r, enum job_event on)
 {
-	m->moves[m->n++] = (struct job_move){ .tenant = r->launch.id.tenant, .id = r->launch.id.run,
-		.epoch = r->launch.id.epoch, .from = r->row, .on = on };
+	m->moves[m->n++] = (struct job_move){ .tenant = r->launch.id.tenant,
+		.id = r->launch.id.run,
+		.epoch = r->launch.id.epoch,
+		.from = r->row,
+		.on = on };
 	r->busy = true;
 }
 
@@ -108,9 +111,14 @@ add_orphan(struct sched_moves *m, const struct sched_orphan *o)
 	buf_init(&detail, 2 * (size_t)KIB);
 	sched_cause_print(&cause, &detail);
 	m->details[m->n] = buf_take(&detail, NULL);
-	m->moves[m->n] = (struct job_move){ .tenant = o->tenant, .id = o->id, .epoch = o->epoch,
-		.from = o->state, .on = next.on, .detail = m->details[m->n],
-		.delay_ms = next.delay_ms, .refund = next.refund };
+	m->moves[m->n] = (struct job_move){ .tenant = o->tenant,
+		.id = o->id,
+		.epoch = o->epoch,
+		.from = o->state,
+		.on = next.on,
+		.detail = m->details[m->n],
+		.delay_ms = next.delay_ms,
+		.refund = next.refund };
 	m->n++;
 }
 
@@ -144,6 +152,6 @@ sched_moves_push(struct sched *s)
 void
 sched_moves_init(struct sched *s)
 {
-	s->moves.op = (struct sched_op){ .s = s, .pool = s->ledger, .work = moves_work,
-		.done = moves_done };
+	s->moves.op =
+	    (struct sched_op){ .s = s, .pool = s->ledger, .work = moves_work, .done = moves_done };
 }

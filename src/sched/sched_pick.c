@@ -2,9 +2,9 @@
 /*
  * Progressive filling.  Candidates are sorted into lanes, one per tenant; each turn asks the lane
  * with the least dominant share for its next job.  A job that fits is taken and its tenant's share
- * grows.  A lane's first job that does not fit blocks: the lane's later jobs and the lanes that come
- * after it may go on, but each of them is one overtaking, and when those are used up the round ends.
- * Lanes with a smaller share come before the blocked one and overtake nobody.
+ * grows.  A lane's first job that does not fit blocks: the lane's later jobs and the lanes that
+ * come after it may go on, but each of them is one overtaking, and when those are used up the round
+ * ends. Lanes with a smaller share come before the blocked one and overtake nobody.
  *
  * Why a blocked job stops other tenants, too: a job that needs the whole node would otherwise wait
  * for ever while two other tenants keep it half full.
@@ -16,10 +16,10 @@
 
 struct lane {
 	struct tenant_id tenant;
-	size_t next, end; /* of the sorted candidates */
+	size_t next, end;                /* of the sorted candidates */
 	int64_t cpu_milli, memory_bytes; /* held, picks included */
 	double share;                    /* the larger of its two parts of the node */
-	bool blocked; /* its head did not fit in this round */
+	bool blocked;                    /* its head did not fit in this round */
 };
 struct round {
 	const struct sched_question *q;
@@ -38,7 +38,7 @@ static bool
 fits(const struct sched_capacity *room, const struct sched_candidate *c)
 {
 	return room->jobs >= 1 && c->cpu_milli <= room->cpu_milli &&
-	    c->memory_bytes <= room->memory_bytes;
+	       c->memory_bytes <= room->memory_bytes;
 }
 
 static int
@@ -91,7 +91,8 @@ make_lanes(struct round *r)
 		if (last != NULL && uuid_cmp(last->tenant.uuid, tenant.uuid) == 0)
 			last->end = i + 1;
 		else
-			r->lanes[r->n_lanes++] = (struct lane){ .tenant = tenant, .next = i, .end = i + 1 };
+			r->lanes[r->n_lanes++] =
+			    (struct lane){ .tenant = tenant, .next = i, .end = i + 1 };
 	}
 }
 
@@ -172,7 +173,7 @@ next_lane(const struct round *r)
 	return best;
 }
 
-/* --- reservations ---------------------------------------------------------------------------------- */
+/* --- reservations ----------------------------------------------------------------------------- */
 
 static bool
 same_job(const struct sched_reservation *v, const struct sched_candidate *c)
@@ -227,7 +228,8 @@ block(struct round *r, const struct sched_candidate *c)
 		set->v[i] = (struct sched_reservation){ .tenant = c->tenant, .id = c->id };
 	}
 	if (i == SCHED_RESERVATIONS)
-		return true; /* so many large jobs wait that this one's turn to be counted is later */
+		/* so many large jobs wait that this one's turn to be counted is later */
+		return true;
 	r->waiting[i] = true;
 	return set->v[i].overtaken < SCHED_OVERTAKES_MAX;
 }
@@ -247,7 +249,7 @@ overtake(struct round *r)
 	return more;
 }
 
-/* --- the round --------------------------------------------------------------------------------------- */
+/* --- the round -------------------------------------------------------------------------------- */
 
 static bool
 take(struct round *r, struct lane *lane, const struct sched_candidate *c)
@@ -261,7 +263,7 @@ static bool
 is_full(const struct round *r)
 {
 	return r->n_picks >= r->q->max || r->left.jobs < 1 || r->left.cpu_milli < 1 ||
-	    r->left.memory_bytes < 1;
+	       r->left.memory_bytes < 1;
 }
 
 /* Takes or passes one job; false ends the round. */

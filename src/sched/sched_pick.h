@@ -4,9 +4,9 @@
 
 /*
  * Which of the waiting jobs to start now: a function over values, no clock, no I/O.  Across tenants
- * the one with the least dominant share of this node goes first; inside a tenant priority, then age.
- * A job at the head of its tenant that does not fit is reserved for: at most SCHED_OVERTAKES_MAX
- * jobs behind it are started before it, then the node drains until it fits.
+ * the one with the least dominant share of this node goes first; inside a tenant priority, then
+ * age. A job at the head of its tenant that does not fit is reserved for: at most
+ * SCHED_OVERTAKES_MAX jobs behind it are started before it, then the node drains until it fits.
  */
 
 #include "arena.h"
@@ -15,8 +15,8 @@
 #include "id.h"
 
 enum {
-	/* Small jobs that may pass a large one: enough to keep a node busy while it drains, few enough
-	 * that the large one waits for about one generation of them. */
+	/* Small jobs that may pass a large one: enough to keep a node busy while it drains, few
+	 * enough that the large one waits for about one generation of them. */
 	SCHED_OVERTAKES_MAX = 16,
 	/* Large jobs reserved for at once, one per tenant. */
 	SCHED_RESERVATIONS = 64
@@ -56,7 +56,7 @@ struct sched_question {
 	size_t max;                  /* picks at once */
 };
 /* Indices of the candidates to start, in order, in mem. */
-int sched_pick(const struct sched_question *q, struct sched_reservations *reserved, struct arena *mem,
-    size_t **ret, size_t *ret_n, struct err *e) MUST_CHECK;
+int sched_pick(const struct sched_question *q, struct sched_reservations *reserved,
+    struct arena *mem, size_t **ret, size_t *ret_n, struct err *e) MUST_CHECK;
 
 #endif

@@ -26,8 +26,11 @@ sched_reconcile_action(enum sched_row row, bool live, bool record)
 const char *
 sched_action_name(enum sched_action a)
 {
-	static const char *const names[] = { [SCHED_ADOPT] = "adopted", [SCHED_STOP] = "adopted",
-		[SCHED_COLLECT] = "collected", [SCHED_LOSE] = "lost", [SCHED_KILL] = "killed",
+	static const char *const names[] = { [SCHED_ADOPT] = "adopted",
+		[SCHED_STOP] = "adopted",
+		[SCHED_COLLECT] = "collected",
+		[SCHED_LOSE] = "lost",
+		[SCHED_KILL] = "killed",
 		[SCHED_TIDY] = NULL };
 
 	REQUIRE((size_t)a < ARRAY_LEN(names));

@@ -27,8 +27,9 @@ after_platform(enum job_event on, int64_t attempt, int64_t epoch, uint32_t rando
 
 	if (lost >= SCHED_PLATFORM_LOSSES_MAX)
 		return (struct sched_next){ .on = JOB_ON_ATTEMPTS_SPENT, .refund = true };
-	return (struct sched_next){ .on = on, .refund = true,
-		.delay_ms = sched_retry_delay_ms(lost + 1, random) };
+	return (struct sched_next){
+		.on = on, .refund = true, .delay_ms = sched_retry_delay_ms(lost + 1, random)
+	};
 }
 
 struct sched_next

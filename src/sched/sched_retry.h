@@ -2,7 +2,7 @@
 #ifndef SCHED_RETRY_H
 #define SCHED_RETRY_H
 
-/* What follows the end of an attempt: a function over values, no clock, no randomness of its own. */
+/* What follows the end of an attempt: functions over values, without a clock or randomness. */
 
 #include "base.h"
 #include "job.h"
@@ -13,14 +13,14 @@
 enum {
 	SCHED_RETRY_FIRST_MS = 1000,
 	SCHED_RETRY_CAP_MS = 300000,
-	/* Attempts lost to the platform, over the life of a job, before it is given up: they cost the
-	 * submitter nothing, but a job that brings down every sandbox must not circle for ever. */
+	/* Attempts lost to the platform, over the life of a job, before it is given up: they cost
+	 * nothing, but a job that brings down every sandbox must not circle for ever. */
 	SCHED_PLATFORM_LOSSES_MAX = 5
 };
 
 struct sched_end {
 	enum job_state from;
-	bool ok; /* the attempt did what was asked */
+	bool ok;                      /* the attempt did what was asked */
 	enum sched_category category; /* of the failure, when not ok */
 	int64_t attempt, max_attempts;
 	int64_t epoch; /* claims so far; those beyond `attempt` were lost to the platform */

@@ -7,15 +7,15 @@
 #include "sched_internal.h"
 
 enum {
-	/* A keeper that does not end a run within its grace, and so long after its wall time, is stuck
-	 * or stopped: the spawner ends the whole sandbox. */
+	/* A keeper that does not end a run within its grace, and so long after its wall time, is
+	 * stuck or stopped: the spawner ends the whole sandbox. */
 	STOP_SLACK_MS = 10000,
 	WALL_SLACK_MS = 30000,
 	/* A start that nobody answers is asked after. */
 	START_SLACK_MS = 30000,
 	/* After a reconnection, a start that was on its way may still be under construction. */
 	LIST_SLACK_MS = 10000,
-	/* A claimed job that cannot be started goes back to the queue, so that others may have it. */
+	/* A claimed job that cannot be started goes back to the queue, for others to take. */
 	PREPARED_SLACK_MS = 10000
 };
 
@@ -69,7 +69,7 @@ stop_stranger(struct sched *s, const struct compute_run_id *id)
 		log_err(&s->o.log, LOG_LEVEL_WARN, &e, "end a stranger");
 }
 
-/* --- sending ------------------------------------------------------------------------------------------ */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 static bool
 may_start(const struct sched *s)
@@ -93,7 +93,8 @@ send_start(struct sched *s, struct sched_run *r)
 		r->sent_on = s->connection;
 		r->started_ms = sched_now_ms();
 	} else if (err_retryable(e.code)) {
-		s->unsent = true; /* the socket is full or gone; the next event or tick tries again */
+		/* the socket is full or gone; the next event or tick tries again */
+		s->unsent = true;
 	} else {
 		sched_run_failed(s, r, NULL, 0, e.msg);
 	}
@@ -143,7 +144,7 @@ ask_for_list(struct sched *s)
 		log_err(&s->o.log, LOG_LEVEL_WARN, &e, "ask the spawner for its runs");
 }
 
-/* --- events ------------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static void
 on_started(struct sched *s, struct sched_run *r)
@@ -155,8 +156,8 @@ on_started(struct sched *s, struct sched_run *r)
 	s->moves_due = true;
 	metrics_add(s->o.metrics, METRIC_SANDBOX_STARTS, 1);
 	if (r->claimed_ms != 0)
-		metrics_observe_ns(s->o.metrics, METRIC_JOB_START,
-		    (sched_now_ms() - r->claimed_ms) * 1000000);
+		metrics_observe_ns(
+		    s->o.metrics, METRIC_JOB_START, (sched_now_ms() - r->claimed_ms) * 1000000);
 }
 
 static void
@@ -293,7 +294,7 @@ sched_run_event(void *ctx, const struct compute_event *ev)
 	sched_advance(s);
 }
 
-/* --- once a second -------------------------------------------------------------------------------------- */
+/* --- once a second ---------------------------------------------------------------------------- */
 
 static void
 watch_stop(struct sched *s, struct sched_run *r, int64_t now_ms)
@@ -339,7 +340,8 @@ sched_run_watch(struct sched *s)
 void
 sched_run_gauges(struct sched *s)
 {
-	struct sched_capacity left = { .cpu_milli = s->o.cpu_milli, .memory_bytes = s->o.memory_bytes };
+	struct sched_capacity left = { .cpu_milli = s->o.cpu_milli,
+		.memory_bytes = s->o.memory_bytes };
 	struct sched_run *r = NULL;
 	int64_t running = 0;
 

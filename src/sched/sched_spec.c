@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From a manifest to what a run needs.  The manifest was checked when it was submitted; it is decoded
- * again because profiles and limits may have changed since, and because a daemon that adopts a run
- * knows nothing else about it.
+ * From a manifest to what a run needs.  The manifest was checked when it was submitted; it is
+ * decoded again because profiles and limits may have changed since, and because a daemon that
+ * adopts a run knows nothing else about it.
  */
 #include "sched_internal.h"
 
@@ -21,8 +21,8 @@ sched_spec_done(struct sched_spec *x)
 }
 
 int
-sched_spec_of(const struct sched *s, const char *manifest, struct arena *mem, struct sched_spec *ret,
-    struct err *e)
+sched_spec_of(const struct sched *s, const char *manifest, struct arena *mem,
+    struct sched_spec *ret, struct err *e)
 {
 	AUTO(json) doc = NULL;
 	struct job_spec spec;
@@ -47,7 +47,7 @@ sched_spec_read(const struct sched *s, const struct compute_run_id *id, struct a
 	return sched_spec_of(s, job.manifest, mem, ret, e);
 }
 
-/* --- environment variables ---------------------------------------------------------------------------- */
+/* --- environment variables -------------------------------------------------------------------- */
 
 static bool
 names(const struct sched_env *env, const char *variable)

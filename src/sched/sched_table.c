@@ -6,7 +6,7 @@ bool
 sched_id_same(const struct compute_run_id *a, const struct compute_run_id *b)
 {
 	return a->epoch == b->epoch && uuid_cmp(a->run, b->run) == 0 &&
-	    uuid_cmp(a->tenant.uuid, b->tenant.uuid) == 0;
+	       uuid_cmp(a->tenant.uuid, b->tenant.uuid) == 0;
 }
 
 /* The last byte of a UUIDv7 is random. */

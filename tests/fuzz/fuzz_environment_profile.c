@@ -28,12 +28,11 @@ static void
 use(const struct environment *env, struct arena *mem)
 {
 	struct values values = { .n = 0 };
-	const char *const *argv = NULL;
+	struct environment_argv argv;
 	struct err e = { 0 };
 	struct json *j = NULL, *back = NULL;
 	struct json_out out;
 	struct buf b;
-	size_t n = 0;
 
 	buf_init(&b, 1 << 20);
 	json_out_init(&out, &b);
@@ -43,8 +42,8 @@ use(const struct environment *env, struct arena *mem)
 	REQUIRE(json_parse(values_text, sizeof(values_text) - 1, &j, &e) == 0);
 	REQUIRE(json_for_each(json_root(j), collect, &values) == 0);
 	e = (struct err){ 0 };
-	if (environment_command(env, values.v, values.n, paths, 1, mem, &argv, &n, &e) == 0)
-		REQUIRE(strcmp(argv[0], env->program) == 0);
+	if (environment_command(env, values.v, values.n, paths, 1, mem, &argv, &e) == 0)
+		REQUIRE(strcmp(argv.words[0], env->program) == 0);
 	for (size_t i = 0; i < env->n_rules; i++) {
 		const char *file =
 		    environment_rule_file(env, &env->rules[i], values.v, values.n, mem);

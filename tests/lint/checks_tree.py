@@ -88,10 +88,10 @@ def settings_markdown(tree):
     daemon = os.path.join(tree.build, 'wardiand')
     if not os.access(daemon, os.X_OK):
         raise source.Skip(f'{daemon} is not built')
-    done = subprocess.run([daemon, 'settings', '--markdown'], capture_output=True, text=True,
+    done = subprocess.run([daemon, 'settings', 'markdown'], capture_output=True, text=True,
                           timeout=SETTINGS_TIMEOUT_S, check=False)
     if done.returncode != 0:
-        raise RuntimeError(f'`wardiand settings --markdown` ended with {done.returncode}: {done.stderr}')
+        raise RuntimeError(f'`wardiand settings markdown` ended with {done.returncode}: {done.stderr}')
     return done.stdout
 
 
@@ -109,7 +109,7 @@ def readme_settings(tree):
     for number in range(max(len(have), len(want))):
         if have[number:number + 1] != want[number:number + 1]:
             yield ('README.md', first + number,
-                   'differs from `wardiand settings --markdown`; put its output there')
+                   'differs from `wardiand settings markdown`; put its output there')
             return
 
 

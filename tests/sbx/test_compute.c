@@ -70,8 +70,9 @@ open_backend(struct desk *d)
 {
 	char runs[128], socket_path[128];
 	struct err e = { 0 };
-	struct compute_options o = { .on_event = on_event, .ctx = d, .runs_dir = runs,
-		.socket_path = socket_path };
+	struct compute_options o = {
+		.on_event = on_event, .ctx = d, .runs_dir = runs, .socket_path = socket_path
+	};
 
 	snprintf(runs, sizeof(runs), "%s/runs", d->rig.dir);
 	snprintf(socket_path, sizeof(socket_path), "%s/spawner.sock", d->rig.dir);
@@ -125,10 +126,22 @@ shell_run(struct desk *d, const char *script)
 	argv[0] = "/bin/sh";
 	argv[1] = "-c";
 	argv[2] = script;
-	return (struct compute_run){ .id = { .tenant = d->rig.tenant, .run = uuid_v7(), .epoch = 1 },
-		.uid_slot = 0, .argv = argv, .n_argv = 3, .env = env, .n_env = 2, .inputs = inputs,
-		.n_inputs = 1, .cpu_milli = 1000, .memory_bytes = 128 * MIB, .disk_bytes = 16 * MIB,
-		.processes = 32, .wall_ms = 60000, .log_bytes = MIB, .grace_ms = 500 };
+	return (
+	    struct compute_run){ .id = { .tenant = d->rig.tenant, .run = uuid_v7(), .epoch = 1 },
+		.uid_slot = 0,
+		.argv = argv,
+		.n_argv = 3,
+		.env = env,
+		.n_env = 2,
+		.inputs = inputs,
+		.n_inputs = 1,
+		.cpu_milli = 1000,
+		.memory_bytes = 128 * MIB,
+		.disk_bytes = 16 * MIB,
+		.processes = 32,
+		.wall_ms = 60000,
+		.log_bytes = MIB,
+		.grace_ms = 500 };
 }
 
 static void
@@ -168,7 +181,8 @@ is_listed(struct desk *d, const struct compute_run_id *id)
 	assert_int_equal(compute_list(d->c, &e), 0);
 	assert_true(await_event(d, COMPUTE_LIST_END, EVENT_MS));
 	for (size_t i = from; i < d->n_events; i++)
-		if (d->events[i].kind == COMPUTE_LISTED && uuid_cmp(d->events[i].id.run, id->run) == 0)
+		if (d->events[i].kind == COMPUTE_LISTED &&
+		    uuid_cmp(d->events[i].id.run, id->run) == 0)
 			return true;
 	return false;
 }

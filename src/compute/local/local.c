@@ -19,7 +19,7 @@
 #include <string.h>
 
 enum {
-	/* A worker of the spawner that died is back within milliseconds, and its socket never went. */
+	/* A spawner's worker that died is back within milliseconds; its socket never went. */
 	RECONNECT_FIRST_MS = 50,
 	RECONNECT_MS = 1000,
 	/* Records taken in one turn of the loop, so that a burst does not keep timers waiting. */
@@ -94,7 +94,8 @@ on_connected(void *arg)
 	c->connecting = false;
 	if (adopt_connection(c, &e) < 0) {
 		if (!c->complained)
-			log_err(&c->log, LOG_LEVEL_WARN, &e, "no spawner; trying again each second");
+			log_err(
+			    &c->log, LOG_LEVEL_WARN, &e, "no spawner; trying again each second");
 		c->complained = true;
 		loop_timer_start(c->retry, RECONNECT_MS, 0);
 		return;
@@ -140,8 +141,13 @@ compute_new(const struct compute_options *o, struct compute **ret, struct err *e
 
 	if (c == NULL)
 		return err_set(e, ERR_NO_MEMORY, "no memory for the local backend");
-	*c = (struct compute){ .loop = o->loop, .log = o->log, .runs_fd = -1, .fd = -1, .new_fd = -1,
-		.on_event = o->on_event, .ctx = o->ctx };
+	*c = (struct compute){ .loop = o->loop,
+		.log = o->log,
+		.runs_fd = -1,
+		.fd = -1,
+		.new_fd = -1,
+		.on_event = o->on_event,
+		.ctx = o->ctx };
 	c->socket_path = strdup(o->socket_path);
 	c->runs_fd = open(o->runs_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (c->socket_path == NULL)
@@ -162,7 +168,7 @@ compute_free(struct compute *c)
 {
 	if (c == NULL)
 		return;
-	/* An attempt in flight ends by sandbox_connect's own deadline; what it posts is never run. */
+	/* An attempt in flight ends by its own deadline; what it posts is never run. */
 	thread_join(&c->connector);
 	fd_close(&c->new_fd);
 	loop_watch_free(c->watch);
@@ -177,7 +183,8 @@ static int
 send_record(struct compute *c, const struct sandbox_request *q, struct err *e)
 {
 	if (c->fd < 0)
-		return err_set(e, ERR_UNAVAILABLE, "the spawner is not connected; wait until it is back");
+		return err_set(
+		    e, ERR_UNAVAILABLE, "the spawner is not connected; wait until it is back");
 	return sandbox_send(c->fd, q, e);
 }
 
@@ -187,7 +194,9 @@ send_verb(struct compute *c, enum sandbox_verb verb, const struct compute_run_id
 	struct sandbox_request q = { .protocol = SANDBOX_PROTOCOL, .verb = (uint32_t)verb };
 
 	if (id != NULL)
-		q.id = (struct sandbox_run_id){ .tenant = id->tenant, .run = id->run, .epoch = id->epoch };
+		q.id = (struct sandbox_run_id){
+			.tenant = id->tenant, .run = id->run, .epoch = id->epoch
+		};
 	return send_record(c, &q, e);
 }
 

@@ -19,7 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The spawner works as root, the keeper reads as a member of the daemon's group; tenants are others. */
+/* The spawner works as root, the keeper reads as a member of the daemon's group; tenants are
+ * others. */
 enum { DIR_MODE = 0750 };
 
 static const char launch_name[] = "launch";
@@ -27,7 +28,8 @@ static const char inputs_name[] = "in";
 
 /* Path of the run below runs_fd, cut at its only '/': *ret_run points behind it. */
 static const char *
-split_path(const struct compute_run_id *id, char path[static ID_RUN_PATH_SIZE], const char **ret_run)
+split_path(
+    const struct compute_run_id *id, char path[static ID_RUN_PATH_SIZE], const char **ret_run)
 {
 	char *slash;
 
@@ -107,8 +109,9 @@ require_empty(int fd, struct err *e)
 static int
 fill(int run_fd, const struct compute_run *r, struct err *e)
 {
-	const struct sandbox_launch launch = { .argv = r->argv, .n_argv = r->n_argv, .env = r->env,
-		.n_env = r->n_env };
+	const struct sandbox_launch launch = {
+		.argv = r->argv, .n_argv = r->n_argv, .env = r->env, .n_env = r->n_env
+	};
 	AUTO_FD int in_fd = -1;
 
 	if (sandbox_launch_write(run_fd, &launch, e) < 0)
@@ -139,7 +142,8 @@ compute_prepare(struct compute *c, const struct compute_run *r, struct err *e)
 	if (fill(run_fd, r, e) == 0)
 		return 0;
 	if (object_remove_tree(tenant_fd, run, &undo) < 0)
-		log_err(&c->log, LOG_LEVEL_WARN, &undo, "remove a run directory that was not finished");
+		log_err(
+		    &c->log, LOG_LEVEL_WARN, &undo, "remove a run directory that was not finished");
 	return -1;
 }
 
@@ -160,8 +164,8 @@ compute_open_out(struct compute *c, const struct compute_run_id *id, int *ret_fd
 }
 
 int
-compute_outcome(struct compute *c, const struct compute_run_id *id, struct compute_outcome *ret,
-    struct err *e)
+compute_outcome(
+    struct compute *c, const struct compute_run_id *id, struct compute_outcome *ret, struct err *e)
 {
 	AUTO_FD int run_fd = -1;
 	struct sandbox_exit record;
@@ -203,7 +207,7 @@ compute_tidy(struct compute *c, const struct compute_run_id *id, struct err *e)
 	return 0;
 }
 
-/* --- what lies there ------------------------------------------------------------------------------ */
+/* --- what lies there -------------------------------------------------------------------------- */
 
 struct scan {
 	struct compute *c;
@@ -219,7 +223,7 @@ has_launch(int tenant_fd, const char *run)
 	int n = snprintf(path, sizeof(path), "%s/%s", run, launch_name);
 
 	return n > 0 && (size_t)n < sizeof(path) &&
-	    fstatat(tenant_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	       fstatat(tenant_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static void

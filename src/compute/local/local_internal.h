@@ -32,8 +32,8 @@ struct compute {
 };
 
 /* The record that starts a run; ERR_INVALID for numbers that no spawner accepts.  Pure. */
-int local_start_record(const struct compute_run *r, struct sandbox_request *ret,
-    struct err *e) MUST_CHECK;
+int local_start_record(
+    const struct compute_run *r, struct sandbox_request *ret, struct err *e) MUST_CHECK;
 /* False for records that are nobody's news.  Pure. */
 bool local_event_of(const struct sandbox_event *in, struct compute_event *ret);
 /* ERR_PROTOCOL for a record of another run or with an unknown outcome.  Pure. */
@@ -42,7 +42,7 @@ int local_outcome_of(const struct compute_run_id *id, const struct sandbox_exit 
 /* Reads "<run uuid>.<epoch>"; false for any other name.  Pure. */
 bool local_run_name_parse(const char *name, struct uuid *ret_run, int64_t *ret_epoch);
 
-int local_open_run(struct compute *c, const struct compute_run_id *id, int *ret_fd,
-    struct err *e) MUST_CHECK;
+int local_open_run(
+    struct compute *c, const struct compute_run_id *id, int *ret_fd, struct err *e) MUST_CHECK;
 
 #endif

@@ -8,10 +8,11 @@
 #include <string.h>
 
 enum {
-	/* A simulator keeps its deck, its libraries and its outputs open; 1,024 is the usual soft limit
-	 * and too few for a domain-decomposed case that opens a file per region. */
+	/* A simulator keeps its deck, its libraries and its outputs open; 1,024 is the usual soft
+	 * limit and too few for a domain-decomposed case that opens a file per region. */
 	OPEN_FILES = 4096,
-	/* Inodes of the scratch file system: one per 16 KiB of it, and never too few for a small case. */
+	/* Inodes of the scratch file system: one per 16 KiB of it, and never too few for a small
+	   case. */
 	SCRATCH_BYTES_PER_FILE = 16384,
 	SCRATCH_FILES_LEAST = 4096,
 	SCRATCH_FILES_MOST = 1 << 24 /* several GiB of the kernel's memory for inodes alone */
@@ -32,15 +33,23 @@ local_start_record(const struct compute_run *r, struct sandbox_request *ret, str
 {
 	if (r->uid_slot < 0 || r->uid_slot > UINT32_MAX || r->id.epoch < 1)
 		return err_set(e, ERR_INVALID, "the run has no usable uid slot or epoch");
-	*ret = (struct sandbox_request){ .protocol = SANDBOX_PROTOCOL, .verb = SANDBOX_START,
+	*ret = (struct sandbox_request){ .protocol = SANDBOX_PROTOCOL,
+		.verb = SANDBOX_START,
 		.id = { .tenant = r->id.tenant, .run = r->id.run, .epoch = r->id.epoch },
 		.uid_slot = (uint32_t)r->uid_slot };
 	ret->limits = (struct sandbox_limits){ .memory_bytes = r->memory_bytes,
-		.cpu_milli = r->cpu_milli, .processes = r->processes, .scratch_bytes = r->disk_bytes,
-		.scratch_files = scratch_files(r->disk_bytes), .open_files = OPEN_FILES,
-		.wall_ms = r->wall_ms, .no_output_ms = r->no_output_ms, .log_bytes = r->log_bytes,
+		.cpu_milli = r->cpu_milli,
+		.processes = r->processes,
+		.scratch_bytes = r->disk_bytes,
+		.scratch_files = scratch_files(r->disk_bytes),
+		.open_files = OPEN_FILES,
+		.wall_ms = r->wall_ms,
+		.no_output_ms = r->no_output_ms,
+		.log_bytes = r->log_bytes,
 		/* What is kept came out of the scratch space, so it cannot be larger. */
-		.output_bytes = r->disk_bytes, .output_files = CAP_OUTPUT_FILES, .grace_ms = r->grace_ms };
+		.output_bytes = r->disk_bytes,
+		.output_files = CAP_OUTPUT_FILES,
+		.grace_ms = r->grace_ms };
 	return 0;
 }
 
@@ -52,7 +61,8 @@ kind_of(uint32_t kind, enum compute_event_kind *ret)
 		*ret = COMPUTE_STARTED;
 		return true;
 	case SANDBOX_FAILED:
-	/* A request that the spawner does not take is, for whoever waits for the run, one that failed. */
+	/* A request that the spawner does not take is, for whoever waits for the run, one that
+	 * failed. */
 	case SANDBOX_REFUSED:
 		*ret = COMPUTE_FAILED;
 		return true;
@@ -75,8 +85,9 @@ kind_of(uint32_t kind, enum compute_event_kind *ret)
 bool
 local_event_of(const struct sandbox_event *in, struct compute_event *ret)
 {
-	struct compute_event ev = { .id = { .tenant = in->id.tenant, .run = in->id.run,
-		.epoch = in->id.epoch } };
+	struct compute_event ev = {
+		.id = { .tenant = in->id.tenant, .run = in->id.run, .epoch = in->id.epoch }
+	};
 
 	if (!kind_of(in->kind, &ev.kind))
 		return false;
@@ -91,11 +102,14 @@ local_event_of(const struct sandbox_event *in, struct compute_event *ret)
 static bool
 outcome_kind_of(uint32_t outcome, enum compute_outcome_kind *ret)
 {
-	static const enum compute_outcome_kind kinds[] = {
-		[SANDBOX_EXITED] = COMPUTE_EXITED, [SANDBOX_SIGNALED] = COMPUTE_SIGNALED,
-		[SANDBOX_OOM] = COMPUTE_OOM, [SANDBOX_WALL] = COMPUTE_WALL,
-		[SANDBOX_NO_OUTPUT] = COMPUTE_NO_OUTPUT, [SANDBOX_STOPPED] = COMPUTE_STOPPED,
-		[SANDBOX_EXEC_FAILED] = COMPUTE_EXEC_FAILED, [SANDBOX_FAULT] = COMPUTE_FAULT };
+	static const enum compute_outcome_kind kinds[] = { [SANDBOX_EXITED] = COMPUTE_EXITED,
+		[SANDBOX_SIGNALED] = COMPUTE_SIGNALED,
+		[SANDBOX_OOM] = COMPUTE_OOM,
+		[SANDBOX_WALL] = COMPUTE_WALL,
+		[SANDBOX_NO_OUTPUT] = COMPUTE_NO_OUTPUT,
+		[SANDBOX_STOPPED] = COMPUTE_STOPPED,
+		[SANDBOX_EXEC_FAILED] = COMPUTE_EXEC_FAILED,
+		[SANDBOX_FAULT] = COMPUTE_FAULT };
 
 	if (outcome < SANDBOX_EXITED || outcome >= ARRAY_LEN(kinds))
 		return false;
@@ -107,7 +121,7 @@ static bool
 same_run(const struct compute_run_id *a, const struct sandbox_run_id *b)
 {
 	return uuid_cmp(a->tenant.uuid, b->tenant.uuid) == 0 && uuid_cmp(a->run, b->run) == 0 &&
-	    a->epoch == b->epoch;
+	       a->epoch == b->epoch;
 }
 
 int
@@ -120,14 +134,23 @@ local_outcome_of(const struct compute_run_id *id, const struct sandbox_exit *in,
 		return err_set(e, ERR_PROTOCOL, "the exit record belongs to another run");
 	if (!outcome_kind_of(in->outcome, &kind))
 		return err_set(e, ERR_PROTOCOL, "the exit record has an unknown outcome");
-	*ret = (struct compute_outcome){ .kind = kind, .exit_code = in->exit_code,
-		.signal = in->signal, .what = sandbox_step_name(in->step), .sys = in->sys,
-		.started_wall_us = in->started_wall_us, .ended_wall_us = in->ended_wall_us,
-		.wall_ns = in->wall_ns, .cpu_user_ns = in->cpu_user_ns,
-		.cpu_system_ns = in->cpu_system_ns, .memory_peak_bytes = in->memory_peak_bytes,
-		.oom_kills = in->oom_kills, .throttled_ns = in->throttled_ns,
-		.log_bytes = in->log_bytes, .output_files = in->output_files,
-		.output_bytes = in->output_bytes, .output_files_skipped = in->output_files_skipped,
+	*ret = (struct compute_outcome){ .kind = kind,
+		.exit_code = in->exit_code,
+		.signal = in->signal,
+		.what = sandbox_step_name(in->step),
+		.sys = in->sys,
+		.started_wall_us = in->started_wall_us,
+		.ended_wall_us = in->ended_wall_us,
+		.wall_ns = in->wall_ns,
+		.cpu_user_ns = in->cpu_user_ns,
+		.cpu_system_ns = in->cpu_system_ns,
+		.memory_peak_bytes = in->memory_peak_bytes,
+		.oom_kills = in->oom_kills,
+		.throttled_ns = in->throttled_ns,
+		.log_bytes = in->log_bytes,
+		.output_files = in->output_files,
+		.output_bytes = in->output_bytes,
+		.output_files_skipped = in->output_files_skipped,
 		.log_truncated = in->log_truncated != 0 };
 	return 0;
 }
@@ -136,9 +159,13 @@ const char *
 compute_outcome_name(enum compute_outcome_kind k)
 {
 	static const char *const names[] = { [COMPUTE_EXITED] = "exited",
-		[COMPUTE_SIGNALED] = "signaled", [COMPUTE_OOM] = "oom", [COMPUTE_WALL] = "wall",
-		[COMPUTE_NO_OUTPUT] = "no-output", [COMPUTE_STOPPED] = "stopped",
-		[COMPUTE_EXEC_FAILED] = "exec-failed", [COMPUTE_FAULT] = "fault",
+		[COMPUTE_SIGNALED] = "signaled",
+		[COMPUTE_OOM] = "oom",
+		[COMPUTE_WALL] = "wall",
+		[COMPUTE_NO_OUTPUT] = "no-output",
+		[COMPUTE_STOPPED] = "stopped",
+		[COMPUTE_EXEC_FAILED] = "exec-failed",
+		[COMPUTE_FAULT] = "fault",
 		[COMPUTE_GONE] = "gone" };
 
 	REQUIRE((size_t)k < ARRAY_LEN(names));
@@ -156,5 +183,5 @@ local_run_name_parse(const char *name, struct uuid *ret_run, int64_t *ret_epoch)
 	memcpy(text, name, UUID_STR_SIZE - 1);
 	text[UUID_STR_SIZE - 1] = '\0';
 	return uuid_parse(text, ret_run, &ignored) == 0 &&
-	    parse_i64(name + UUID_STR_SIZE, 1, INT64_MAX, ret_epoch, &ignored) == 0;
+	       parse_i64(name + UUID_STR_SIZE, 1, INT64_MAX, ret_epoch, &ignored) == 0;
 }

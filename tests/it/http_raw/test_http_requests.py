@@ -119,8 +119,8 @@ REFUSED = {
     "unknown expectation": (post(b"Expect: tea\r\nContent-Length: 3\r\n", b"abc"), 417),
     # sizes
     "target of 8193 bytes": (get(b"/" + b"a" * 8192), 414),
-    "65 fields": (get(fields=H + b"X: y\r\n" * 64), 413),
-    "head over 16 KiB": (get(fields=H + b"X: " + b"y" * 16384 + b"\r\n"), 413),
+    "65 fields": (get(fields=H + b"X: y\r\n" * 64), 431),
+    "head over 16 KiB": (get(fields=H + b"X: " + b"y" * 16384 + b"\r\n"), 431),
     "length over the limit": (post(b"Content-Length: 1048577\r\n", b"x" * 70000), 413),
     "length over the limit, expecting 100": (
         post(b"Content-Length: 1048577\r\nExpect: 100-continue\r\n"), 413),

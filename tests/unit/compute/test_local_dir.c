@@ -70,8 +70,13 @@ some_run(void)
 	static const struct compute_input inputs[] = { { "deck.in", "text", 4 },
 		{ "sub/dir/mesh", "\0\1", 2 }, { "empty", "", 0 } };
 
-	return (struct compute_run){ .id = { .tenant = { uuid_v7() }, .run = uuid_v7(), .epoch = 1 },
-		.argv = argv, .n_argv = 1, .env = env, .n_env = 1, .inputs = inputs,
+	return (
+	    struct compute_run){ .id = { .tenant = { uuid_v7() }, .run = uuid_v7(), .epoch = 1 },
+		.argv = argv,
+		.n_argv = 1,
+		.env = env,
+		.n_env = 1,
+		.inputs = inputs,
 		.n_inputs = ARRAY_LEN(inputs) };
 }
 
@@ -97,8 +102,11 @@ is_there(int dirfd, const char *path)
 static void
 end_run(const struct place *p, const struct compute_run_id *id, int exit_code)
 {
-	struct sandbox_exit x = { .id = { .tenant = id->tenant, .run = id->run, .epoch = id->epoch },
-		.outcome = SANDBOX_EXITED, .exit_code = exit_code };
+	struct sandbox_exit x = {
+		.id = { .tenant = id->tenant, .run = id->run, .epoch = id->epoch },
+		.outcome = SANDBOX_EXITED,
+		.exit_code = exit_code
+	};
 	AUTO_FD int run_fd = open_run(p, id);
 	AUTO_FD int out_fd = -1;
 	struct err e = { 0 };

@@ -15,9 +15,15 @@
 static struct compute_run
 some_run(void)
 {
-	struct compute_run r = { .uid_slot = 7, .cpu_milli = 1500, .memory_bytes = GIB,
-		.disk_bytes = 256 * MIB, .processes = 64, .wall_ms = 1000, .no_output_ms = 500,
-		.log_bytes = MIB, .grace_ms = 200 };
+	struct compute_run r = { .uid_slot = 7,
+		.cpu_milli = 1500,
+		.memory_bytes = GIB,
+		.disk_bytes = 256 * MIB,
+		.processes = 64,
+		.wall_ms = 1000,
+		.no_output_ms = 500,
+		.log_bytes = MIB,
+		.grace_ms = 200 };
 
 	r.id.tenant.uuid.b[0] = 1;
 	r.id.run.b[0] = 2;
@@ -96,15 +102,20 @@ events_become_news_of_their_run(void **state)
 		enum sandbox_event_kind in;
 		enum compute_event_kind out;
 	} all[] = {
-		{ SANDBOX_STARTED, COMPUTE_STARTED }, { SANDBOX_FAILED, COMPUTE_FAILED },
-		{ SANDBOX_REFUSED, COMPUTE_FAILED }, { SANDBOX_ENDED, COMPUTE_ENDED },
-		{ SANDBOX_LISTED, COMPUTE_LISTED }, { SANDBOX_LIST_END, COMPUTE_LIST_END },
+		{ SANDBOX_STARTED, COMPUTE_STARTED },
+		{ SANDBOX_FAILED, COMPUTE_FAILED },
+		{ SANDBOX_REFUSED, COMPUTE_FAILED },
+		{ SANDBOX_ENDED, COMPUTE_ENDED },
+		{ SANDBOX_LISTED, COMPUTE_LISTED },
+		{ SANDBOX_LIST_END, COMPUTE_LIST_END },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-		struct sandbox_event in = { .kind = all[i].in, .step = SANDBOX_STEP_CGROUP,
-			.sys = EBUSY, .id = { .epoch = 5 } };
+		struct sandbox_event in = { .kind = all[i].in,
+			.step = SANDBOX_STEP_CGROUP,
+			.sys = EBUSY,
+			.id = { .epoch = 5 } };
 		struct compute_event out;
 
 		assert_true(local_event_of(&in, &out));
@@ -137,21 +148,40 @@ what_is_no_news_is_swallowed(void **state)
 static struct sandbox_exit
 record_of(const struct compute_run *r, uint32_t outcome)
 {
-	return (struct sandbox_exit){ .id = { .tenant = r->id.tenant, .run = r->id.run,
-		.epoch = r->id.epoch }, .outcome = outcome, .exit_code = 3, .signal = 9,
-		.step = SANDBOX_STEP_PIVOT, .sys = EPERM, .log_truncated = 1, .started_wall_us = 10,
-		.ended_wall_us = 20, .wall_ns = 30, .cpu_user_ns = 40, .cpu_system_ns = 50,
-		.memory_peak_bytes = 60, .oom_kills = 70, .throttled_ns = 80, .log_bytes = 90,
-		.output_files = 100, .output_bytes = 110, .output_files_skipped = 120 };
+	return (struct sandbox_exit){
+		.id = { .tenant = r->id.tenant, .run = r->id.run, .epoch = r->id.epoch },
+		.outcome = outcome,
+		.exit_code = 3,
+		.signal = 9,
+		.step = SANDBOX_STEP_PIVOT,
+		.sys = EPERM,
+		.log_truncated = 1,
+		.started_wall_us = 10,
+		.ended_wall_us = 20,
+		.wall_ns = 30,
+		.cpu_user_ns = 40,
+		.cpu_system_ns = 50,
+		.memory_peak_bytes = 60,
+		.oom_kills = 70,
+		.throttled_ns = 80,
+		.log_bytes = 90,
+		.output_files = 100,
+		.output_bytes = 110,
+		.output_files_skipped = 120
+	};
 }
 
 static void
 every_outcome_has_its_kind_and_its_name(void **state)
 {
 	static const char *const names[] = { [COMPUTE_EXITED] = "exited",
-		[COMPUTE_SIGNALED] = "signaled", [COMPUTE_OOM] = "oom", [COMPUTE_WALL] = "wall",
-		[COMPUTE_NO_OUTPUT] = "no-output", [COMPUTE_STOPPED] = "stopped",
-		[COMPUTE_EXEC_FAILED] = "exec-failed", [COMPUTE_FAULT] = "fault" };
+		[COMPUTE_SIGNALED] = "signaled",
+		[COMPUTE_OOM] = "oom",
+		[COMPUTE_WALL] = "wall",
+		[COMPUTE_NO_OUTPUT] = "no-output",
+		[COMPUTE_STOPPED] = "stopped",
+		[COMPUTE_EXEC_FAILED] = "exec-failed",
+		[COMPUTE_FAULT] = "fault" };
 	struct compute_run r = some_run();
 
 	(void)state;
@@ -161,7 +191,8 @@ every_outcome_has_its_kind_and_its_name(void **state)
 		struct err e = { 0 };
 
 		assert_int_equal(local_outcome_of(&r.id, &in, &out, &e), 0);
-		assert_string_equal(compute_outcome_name(out.kind), names[outcome - SANDBOX_EXITED]);
+		assert_string_equal(
+		    compute_outcome_name(out.kind), names[outcome - SANDBOX_EXITED]);
 	}
 	assert_string_equal(compute_outcome_name(COMPUTE_GONE), "gone");
 }
@@ -237,9 +268,11 @@ only_names_of_run_directories_are_read_as_such(void **state)
 	static const char *const bad[] = { "", ".", "..", "lost+found",
 		"018f4e6c-7b1a-7c3d-8e4f-0123456789ab", "018f4e6c-7b1a-7c3d-8e4f-0123456789ab.",
 		"018f4e6c-7b1a-7c3d-8e4f-0123456789ab.0", "018f4e6c-7b1a-7c3d-8e4f-0123456789ab.-1",
-		"018f4e6c-7b1a-7c3d-8e4f-0123456789ab.1x", "018f4e6c-7b1a-7c3d-8e4f-0123456789ab.01",
+		"018f4e6c-7b1a-7c3d-8e4f-0123456789ab.1x",
+		"018f4e6c-7b1a-7c3d-8e4f-0123456789ab.01",
 		"018f4e6c-7b1a-7c3d-8e4f-0123456789ab.99999999999999999999",
-		"x18f4e6c-7b1a-7c3d-8e4f-0123456789ab.1", "018f4e6c-7b1a-7c3d-8e4f-0123456789ab/1" };
+		"x18f4e6c-7b1a-7c3d-8e4f-0123456789ab.1",
+		"018f4e6c-7b1a-7c3d-8e4f-0123456789ab/1" };
 	char text[UUID_STR_SIZE];
 	struct uuid run;
 	int64_t epoch;

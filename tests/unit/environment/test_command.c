@@ -38,8 +38,7 @@ struct run {
 	struct json *j;
 	struct environment_value values[16];
 	size_t n_values;
-	const char *const *argv;
-	size_t n;
+	struct environment_argv argv;
 	struct err e;
 };
 
@@ -65,7 +64,7 @@ start(struct run *r, const char *text, const char *parameters)
 		fail_msg("%s", r->e.msg);
 	assert_int_equal(json_for_each(json_root(r->j), collect, r), 0);
 	return environment_command(environments_at(r->set, 0), r->values, r->n_values, paths,
-	    ARRAY_LEN(paths), r->mem, &r->argv, &r->n, &r->e);
+	    ARRAY_LEN(paths), r->mem, &r->argv, &r->e);
 }
 
 static void
@@ -86,8 +85,8 @@ assert_argv(const char *parameters, const char *want)
 	if (start(&r, profile, parameters) < 0)
 		fail_msg("%s: %s", parameters, r.e.msg);
 	buf_init(&b, 1 << 16);
-	for (size_t i = 0; i < r.n; i++)
-		buf_printf(&b, "%s%s", i > 0 ? "|" : "", r.argv[i]);
+	for (size_t i = 0; i < r.argv.n; i++)
+		buf_printf(&b, "%s%s", i > 0 ? "|" : "", r.argv.words[i]);
 	assert_string_equal(b.p, want);
 	finish(&r);
 }
@@ -104,7 +103,7 @@ assert_fault(const char *parameters, const char *place, const char *message)
 		fail_msg("%s: %u faults", parameters, r.e.n_fields);
 	assert_string_equal(r.e.fields[0].name, place);
 	assert_string_equal(r.e.fields[0].msg, message);
-	assert_null(r.argv);
+	assert_null(r.argv.words);
 	finish(&r);
 }
 
@@ -301,19 +300,18 @@ static void
 a_short_arena_is_told(void **state)
 {
 	AUTO(arena) mem = arena_new(64);
-	const char *const *argv = NULL;
+	struct environment_argv argv = { 0 };
 	struct run r;
-	size_t n;
 
 	(void)state;
 	assert_int_equal(start(&r, profile, "{\"deck\":\"a.cir\"}"), 0);
 	while (arena_alloc(mem, 1) != NULL)
 		;
 	assert_int_equal(environment_command(environments_at(r.set, 0), r.values, r.n_values, paths,
-			     ARRAY_LEN(paths), mem, &argv, &n, &r.e),
+			     ARRAY_LEN(paths), mem, &argv, &r.e),
 	    -1);
 	assert_int_equal(r.e.code, ERR_TOO_LARGE);
-	assert_null(argv);
+	assert_null(argv.words);
 	finish(&r);
 }
 

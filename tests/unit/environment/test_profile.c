@@ -469,7 +469,7 @@ assert_example(const struct environments *set, const struct example *x)
 	AUTO(arena) mem = arena_new(1 << 20);
 	AUTO_FREE char *text = NULL;
 	AUTO(json) j = NULL;
-	const char *const *argv;
+	struct environment_argv argv;
 	struct given given = { .n = 0 };
 	struct err e = { 0 };
 	char path[256];
@@ -486,11 +486,11 @@ assert_example(const struct environments *set, const struct example *x)
 	assert_int_equal(json_parse(text, n, &j, &e), 0);
 	assert_int_equal(
 	    json_for_each(json_member(json_root(j), "parameters"), collect, &given), 0);
-	if (environment_command(env, given.values, given.n, &x->path, 1, mem, &argv, &n, &e) < 0)
+	if (environment_command(env, given.values, given.n, &x->path, 1, mem, &argv, &e) < 0)
 		fail_msg("%s: %s", x->environment, e.msg);
 	buf_init(&joined, 4096);
-	for (size_t i = 0; i < n; i++)
-		buf_printf(&joined, "%s%s", i > 0 ? " " : "", argv[i]);
+	for (size_t i = 0; i < argv.n; i++)
+		buf_printf(&joined, "%s%s", i > 0 ? " " : "", argv.words[i]);
 	assert_string_equal(joined.p, x->argv);
 	for (size_t i = 0; i < env->n_rules; i++)
 		assert_string_equal(

@@ -269,7 +269,7 @@ sixty_four_fields_pass_and_one_more_does_not(void **state)
 	assert_int_equal(http_guard(&head, &n, &e), 0);
 	head.n_fields = HTTP_FIELDS_MAX + 1;
 	assert_int_equal(http_guard(&head, &n, &e), -1);
-	assert_int_equal(e.code, ERR_TOO_LARGE);
+	assert_int_equal(e.code, ERR_HEAD_TOO_LARGE);
 }
 
 int

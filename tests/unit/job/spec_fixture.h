@@ -72,7 +72,7 @@ environments_nearest(const struct environments *set, const char *name)
 int
 environment_command(const struct environment *env, const struct environment_value *values,
     size_t n_values, const char *const *paths, size_t n_paths, struct arena *mem,
-    const char *const **ret_argv, size_t *ret_n, struct err *e)
+    struct environment_argv *ret, struct err *e)
 {
 	const char **argv = arena_array(mem, 2, sizeof(*argv));
 
@@ -87,8 +87,7 @@ environment_command(const struct environment *env, const struct environment_valu
 		return -1;
 	argv[0] = env->name;
 	argv[1] = arena_printf(mem, "%zu", n_paths);
-	*ret_argv = argv;
-	*ret_n = 2;
+	*ret = (struct environment_argv){ .words = argv, .n = 2 };
 	return 0;
 }
 

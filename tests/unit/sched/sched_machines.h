@@ -12,7 +12,8 @@ box_find(char node, const struct compute_run_id *id)
 	for (size_t i = 0; i < world.n_boxes; i++) {
 		struct box *b = &world.boxes[i];
 
-		if (b->node == node && b->id.epoch == id->epoch && uuid_cmp(b->id.run, id->run) == 0)
+		if (b->node == node && b->id.epoch == id->epoch &&
+		    uuid_cmp(b->id.run, id->run) == 0)
 			return b;
 	}
 	return NULL;
@@ -33,8 +34,11 @@ box_end(struct box *b, enum compute_outcome_kind kind, int64_t exit_code, bool r
 {
 	b->live = false;
 	b->record = record;
-	b->outcome = (struct compute_outcome){ .kind = kind, .exit_code = exit_code,
-		.started_wall_us = clock_wall_us(), .ended_wall_us = clock_wall_us(), .wall_ns = 1 };
+	b->outcome = (struct compute_outcome){ .kind = kind,
+		.exit_code = exit_code,
+		.started_wall_us = clock_wall_us(),
+		.ended_wall_us = clock_wall_us(),
+		.wall_ns = 1 };
 }
 
 static void
@@ -45,8 +49,8 @@ end_what_is_due(struct compute *c)
 
 		if (b->node != c->node || !b->live || b->ends_ms > sched_now_ms())
 			continue;
-		box_end(b, COMPUTE_EXITED, b->behaviour == EXITS_BADLY,
-		    b->behaviour != KEEPER_DIES);
+		box_end(
+		    b, COMPUTE_EXITED, b->behaviour == EXITS_BADLY, b->behaviour != KEEPER_DIES);
 		if (c->connected)
 			tell(c, COMPUTE_ENDED, &b->id);
 	}
@@ -228,8 +232,8 @@ compute_outcome_name(enum compute_outcome_kind k)
 }
 
 int
-compute_outcome(struct compute *c, const struct compute_run_id *id, struct compute_outcome *ret,
-    struct err *e)
+compute_outcome(
+    struct compute *c, const struct compute_run_id *id, struct compute_outcome *ret, struct err *e)
 {
 	const struct box *b;
 	int rc;

@@ -47,11 +47,22 @@ start_node(struct instance *of, char name, bool sole)
 {
 	static const struct job_limits limits = { 0 };
 	const char runs_dir[2] = { name, '\0' };
-	const struct sched_options o = { .db = (struct db *)(void *)of, .metrics = metrics,
-		.limits = &limits, .node = node_id(name), .cpu_milli = world.cpu_milli,
-		.memory_bytes = 64 * GIB, .jobs_max = 16, .lease_ms = LEASE_MS, .heartbeat_ms = 5000,
-		.reap_ms = 2000, .poll_ms = 1000, .processes = 9, .grace_ms = 5000, .sole = sole,
-		.runs_dir = runs_dir, .spawner_socket = "" };
+	const struct sched_options o = { .db = (struct db *)(void *)of,
+		.metrics = metrics,
+		.limits = &limits,
+		.node = node_id(name),
+		.cpu_milli = world.cpu_milli,
+		.memory_bytes = 64 * GIB,
+		.jobs_max = 16,
+		.lease_ms = LEASE_MS,
+		.heartbeat_ms = 5000,
+		.reap_ms = 2000,
+		.poll_ms = 1000,
+		.processes = 9,
+		.grace_ms = 5000,
+		.sole = sole,
+		.runs_dir = runs_dir,
+		.spawner_socket = "" };
 	struct err e = { 0 };
 
 	*of = (struct instance){ .name = name };
@@ -96,8 +107,13 @@ submit(enum behaviour behaviour, int64_t lasts_ms)
 	struct job_row *r = &world.jobs[world.n_jobs++];
 
 	assert_true(i < JOBS);
-	*r = (struct job_row){ .behaviour = behaviour, .lasts_ms = lasts_ms, .state = JOB_QUEUED,
-		.queued_ms = sched_now_ms(), .cpu_milli = 1000, .memory_bytes = MIB, .max_attempts = 1 };
+	*r = (struct job_row){ .behaviour = behaviour,
+		.lasts_ms = lasts_ms,
+		.state = JOB_QUEUED,
+		.queued_ms = sched_now_ms(),
+		.cpu_milli = 1000,
+		.memory_bytes = MIB,
+		.max_attempts = 1 };
 	r->id.b[0] = 9;
 	r->id.b[14] = (uint8_t)(i >> 8);
 	r->id.b[15] = (uint8_t)i;

@@ -4,12 +4,13 @@
 
 /*
  * A loop, pools and a clock without waiting: loop.h and work.h over one list of events in virtual
- * time, run one by one in order, so that a seed decides everything.  Work takes a random time on its
- * pool and happens as a whole at its end.
+ * time, run one by one in order, so that a seed decides everything.  Work takes a random time on
+ * its pool and happens as a whole at its end.
  *
- * The test's thread turns the clock (sim_step).  The scheduler's own thread sleeps in loop_run, with
- * one exception: while the test's thread waits in sched_stop, the thread that is to end turns the
- * clock itself.  So one thread runs at a time, and nothing here needs a lock but the handing over.
+ * The test's thread turns the clock (sim_step).  The scheduler's own thread sleeps in loop_run,
+ * with one exception: while the test's thread waits in sched_stop, the thread that is to end turns
+ * the clock itself.  So one thread runs at a time, and nothing here needs a lock but the handing
+ * over.
  */
 
 #include <stdint.h>
@@ -108,7 +109,7 @@ slot_of(void **slots, size_t n, const void *wanted)
 }
 #define SLOT(slots, wanted) slot_of((void **)(slots), ARRAY_LEN(slots), (wanted))
 
-/* --- loop.h -------------------------------------------------------------------------------------------- */
+/* --- loop.h ----------------------------------------------------------------------------------- */
 
 int
 loop_new(struct loop **ret, struct err *e)
@@ -161,8 +162,8 @@ loop_stop(struct loop *l)
 }
 
 int
-loop_timer_new(struct loop *l, void (*fn)(void *arg), void *arg, struct loop_timer **ret,
-    struct err *e)
+loop_timer_new(
+    struct loop *l, void (*fn)(void *arg), void *arg, struct loop_timer **ret, struct err *e)
 {
 	struct loop_timer *t = calloc(1, sizeof(*t));
 
@@ -197,7 +198,7 @@ loop_timer_free(struct loop_timer *t)
 	free(t);
 }
 
-/* --- work.h -------------------------------------------------------------------------------------------- */
+/* --- work.h ----------------------------------------------------------------------------------- */
 
 int
 work_new(const char *name, int n_threads, int capacity, struct work **ret, struct err *e)
@@ -220,7 +221,9 @@ work_push(struct work *w, void (*fn)(void *arg), void *arg, struct err *e)
 
 	(void)e;
 	REQUIRE(w->n < SIM_ITEMS);
-	w->items[w->n++] = (struct sim_item){ .fn = fn, .arg = arg, .order = sim.order++,
+	w->items[w->n++] = (struct sim_item){ .fn = fn,
+		.arg = arg,
+		.order = sim.order++,
 		.at_ms = from_ms + draw((uint32_t)sim.slowness_ms + 1) };
 	return 0;
 }
@@ -246,7 +249,7 @@ work_free(struct work *w)
 	free(w);
 }
 
-/* --- the clock ------------------------------------------------------------------------------------------- */
+/* --- the clock -------------------------------------------------------------------------------- */
 
 struct sim_choice {
 	int64_t at_ms;
@@ -273,15 +276,16 @@ choose(void)
 		struct loop_timer *t = sim.timers[i];
 
 		if (t != NULL && t->at_ms != SIM_NEVER && !t->loop->of->dead && !t->loop->stopped)
-			consider(&best,
-			    &(struct sim_choice){ .at_ms = t->at_ms, .order = t->order, .timer = t });
+			consider(&best, &(struct sim_choice){
+					    .at_ms = t->at_ms, .order = t->order, .timer = t });
 	}
 	for (size_t i = 0; i < SIM_POOLS; i++) {
 		struct work *w = sim.pools[i];
 
 		if (w != NULL && w->n > 0 && !w->of->dead)
 			consider(&best, &(struct sim_choice){ .at_ms = w->items[0].at_ms,
-			    .order = w->items[0].order, .work = w });
+					    .order = w->items[0].order,
+					    .work = w });
 	}
 	return best;
 }

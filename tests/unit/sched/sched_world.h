@@ -4,12 +4,13 @@
 
 /*
  * A world for the scheduler: a database, machines with spawners, and jobs that behave as told.  It
- * defines the functions of compute.h, db.h, job.h and result.h that the scheduler calls, so that the
- * real scheduler, with its real threads, loop and pools, runs against it.  It keeps the books that
- * the tests read, and counts every broken promise as it happens.
+ * defines the functions of compute.h, db.h, job.h and result.h that the scheduler calls, so that
+ * the real scheduler, with its real threads, loop and pools, runs against it.  It keeps the books
+ * that the tests read, and counts every broken promise as it happens.
  *
- * Included by a test that has brought the clock: draw, sched_now_ms and struct instance (sched_time.h,
- * or the test's own).  WORLD_HASTE shortens the waits that the scheduler asks the database for.
+ * Included by a test that has brought the clock: draw, sched_now_ms and struct instance
+ * (sched_time.h, or the test's own).  WORLD_HASTE shortens the waits that the scheduler asks the
+ * database for.
  */
 
 #include <setjmp.h>
@@ -94,15 +95,17 @@ static struct world {
 	_Atomic bool spawner_down[2]; /* of node A, B */
 	_Atomic int lost_acks_percent;
 	/* books */
-	int starts, kills, overlaps_here, overlaps_there, overloads, doubles, out_of_turn, moves, stale;
+	int starts, kills, overlaps_here, overlaps_there, overloads, doubles, out_of_turn, moves,
+	    stale;
 } world;
 
 static const struct environment plain_environment = { .name = "plain", .available = true };
 static const struct environment_rule a_rule = { .name = "x" };
-static const struct environment ruled_environment = { .name = "ruled", .available = true,
-	.rules = &a_rule, .n_rules = 1 };
+static const struct environment ruled_environment = {
+	.name = "ruled", .available = true, .rules = &a_rule, .n_rules = 1
+};
 
-/* --- the database ------------------------------------------------------------------------------------ */
+/* --- the database ----------------------------------------------------------------------------- */
 
 /* Each daemon has a connection of its own; struct db is its struct instance. */
 struct db_sys_tx {
@@ -134,7 +137,7 @@ db_answer(struct db *db, struct err *e)
 	if (!is_cut_off(db) && dice / 2 >= (uint32_t)atomic_load(&world.lost_acks_percent))
 		return 0;
 	if (dice % 2 == 0 || is_cut_off(db))
-		memcpy(world.jobs, world.backup, sizeof(world.jobs));
+		memcpy(world.jobs, world.backup, world.n_jobs * sizeof(world.jobs[0]));
 	return err_set(e, ERR_TIMEOUT, "the answer was lost");
 }
 
@@ -146,7 +149,7 @@ db_sys_begin(struct db *db, struct db_sys_tx **ret, struct err *e)
 	*ret = calloc(1, sizeof(**ret));
 	(*ret)->db = db;
 	lock_take(&world.db_lock);
-	memcpy(world.backup, world.jobs, sizeof(world.jobs));
+	memcpy(world.backup, world.jobs, world.n_jobs * sizeof(world.jobs[0]));
 	return 0;
 }
 
@@ -166,7 +169,7 @@ db_sys_tx_free(struct db_sys_tx *tx)
 {
 	if (tx == NULL)
 		return;
-	memcpy(world.jobs, world.backup, sizeof(world.jobs));
+	memcpy(world.jobs, world.backup, world.n_jobs * sizeof(world.jobs[0]));
 	lock_give(&world.db_lock);
 	free(tx);
 }
@@ -195,11 +198,18 @@ list_rows(struct db *db, bool (*wanted)(const struct job_row *r, struct uuid nod
 		const struct job_row *r = &world.jobs[i];
 
 		if (wanted(r, node))
-			v[n++] = (struct job_queued){ .tenant = r->tenant, .id = r->id, .state = r->state,
-				.priority = r->priority, .queued_wall_us = r->queued_ms * 1000,
-				.cpu_milli = r->cpu_milli, .memory_bytes = r->memory_bytes,
-				.attempt = r->attempt, .max_attempts = r->max_attempts, .epoch = r->epoch,
-				.lease_owner = r->owner, .cancel_requested = r->cancel };
+			v[n++] = (struct job_queued){ .tenant = r->tenant,
+				.id = r->id,
+				.state = r->state,
+				.priority = r->priority,
+				.queued_wall_us = r->queued_ms * 1000,
+				.cpu_milli = r->cpu_milli,
+				.memory_bytes = r->memory_bytes,
+				.attempt = r->attempt,
+				.max_attempts = r->max_attempts,
+				.epoch = r->epoch,
+				.lease_owner = r->owner,
+				.cancel_requested = r->cancel };
 	}
 	lock_give(&world.db_lock);
 	*ret = v;
@@ -313,7 +323,8 @@ apply_move(struct job_row *r, const struct job_move *m, enum job_state to)
 	}
 	if (job_state_terminal(to)) {
 		r->ends++;
-		(void)snprintf(r->cause, sizeof(r->cause), "%.500s", m->detail != NULL ? m->detail : "");
+		(void)snprintf(
+		    r->cause, sizeof(r->cause), "%.500s", m->detail != NULL ? m->detail : "");
 	}
 }
 
@@ -355,8 +366,8 @@ job_attempt_record(struct db_sys_tx *tx, const struct job_attempt *a, struct err
 }
 
 int
-job_attempt_known(struct db *db, struct tenant_id tenant, struct uuid id, int64_t epoch, bool *ret,
-    struct err *e)
+job_attempt_known(
+    struct db *db, struct tenant_id tenant, struct uuid id, int64_t epoch, bool *ret, struct err *e)
 {
 	(void)tenant;
 	if (db_gate(db, e) < 0)
@@ -389,12 +400,17 @@ job_spec_decode(const struct json *j, const struct environments *envs,
 	(void)limits;
 	(void)mem;
 	(void)e;
-	*ret = (struct job_spec){ .environment = &ruled_environment, .argv = argv, .n_argv = 1,
-		.wall_ms = 3600000, .disk_bytes = MIB, .log_bytes = MIB, .max_attempts = 1 };
+	*ret = (struct job_spec){ .environment = &ruled_environment,
+		.argv = argv,
+		.n_argv = 1,
+		.wall_ms = 3600000,
+		.disk_bytes = MIB,
+		.log_bytes = MIB,
+		.max_attempts = 1 };
 	return 0;
 }
 
-/* --- results: the descriptor of out/ tells the job --------------------------------------------------- */
+/* --- results: the descriptor of out/ tells the job -------------------------------------------- */
 
 int
 result_check_success(const struct environment *env, int out_dirfd, struct arena *mem,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The whole scheduler with its real threads, loop and pools, in the world of sched_world.h: what can
- * go wrong is the simulation's business (test_sched_sim.c), this is about threads that meet, and is
- * worth most under ThreadSanitizer.
+ * The whole scheduler with its real threads, loop and pools, in the world of sched_world.h: what
+ * can go wrong is the simulation's business (test_sched_sim.c), this is about threads that meet,
+ * and is worth most under ThreadSanitizer.
  */
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -69,10 +69,21 @@ start_node(struct instance *of, char name)
 {
 	static const struct job_limits limits = { 0 };
 	const char runs_dir[2] = { name, '\0' };
-	const struct sched_options o = { .db = (struct db *)(void *)of, .metrics = metrics, .limits = &limits, .node = node_id(name),
-		.cpu_milli = world.cpu_milli, .memory_bytes = 64 * GIB, .jobs_max = 16,
-		.lease_ms = LEASE_MS, .heartbeat_ms = 150, .reap_ms = 50, .poll_ms = 20, .processes = 9,
-		.grace_ms = 100, .runs_dir = runs_dir, .spawner_socket = "" };
+	const struct sched_options o = { .db = (struct db *)(void *)of,
+		.metrics = metrics,
+		.limits = &limits,
+		.node = node_id(name),
+		.cpu_milli = world.cpu_milli,
+		.memory_bytes = 64 * GIB,
+		.jobs_max = 16,
+		.lease_ms = LEASE_MS,
+		.heartbeat_ms = 150,
+		.reap_ms = 50,
+		.poll_ms = 20,
+		.processes = 9,
+		.grace_ms = 100,
+		.runs_dir = runs_dir,
+		.spawner_socket = "" };
 	struct err e = { 0 };
 
 	assert_int_equal(sched_start(&o, &of->s, &e), 0);
@@ -90,9 +101,14 @@ submit(enum behaviour behaviour, int64_t lasts_ms)
 	i = world.n_jobs;
 	assert_true(i < JOBS);
 	r = &world.jobs[world.n_jobs++];
-	*r = (struct job_row){ .behaviour = behaviour, .lasts_ms = lasts_ms, .state = JOB_QUEUED,
-		.queued_ms = sched_now_ms(), .cpu_milli = 1000, .memory_bytes = MIB,
-		.max_attempts = 1, .id = uuid_v7() };
+	*r = (struct job_row){ .behaviour = behaviour,
+		.lasts_ms = lasts_ms,
+		.state = JOB_QUEUED,
+		.queued_ms = sched_now_ms(),
+		.cpu_milli = 1000,
+		.memory_bytes = MIB,
+		.max_attempts = 1,
+		.id = uuid_v7() };
 	r->tenant.uuid.b[0] = (uint8_t)(1 + draw(3));
 	lock_give(&world.db_lock);
 	return i;

@@ -41,7 +41,8 @@ every_kind_of_end_has_its_cause(void **state)
 		{ { .kind = COMPUTE_STOPPED }, SCHED_PLATFORM, "lost" },
 		{ { .kind = COMPUTE_EXEC_FAILED, .sys = ENOENT }, SCHED_USER, "exec-failed" },
 		{ { .kind = COMPUTE_EXEC_FAILED, .sys = ENOMEM }, SCHED_PLATFORM, "exec-failed" },
-		{ { .kind = COMPUTE_FAULT, .what = "pivot_root", .sys = EPERM }, SCHED_PLATFORM, "sandbox" },
+		{ { .kind = COMPUTE_FAULT, .what = "pivot_root", .sys = EPERM }, SCHED_PLATFORM,
+		    "sandbox" },
 		{ { .kind = COMPUTE_GONE }, SCHED_PLATFORM, "lost" },
 	};
 
@@ -78,8 +79,8 @@ the_environment_says_which_exit_code_is_a_success(void **state)
 static void
 a_clean_exit_with_errors_in_its_log_is_a_numerical_failure(void **state)
 {
-	struct sched_cause c =
-	    cause_of((struct compute_outcome){ .kind = COMPUTE_EXITED }, "the log has \"no convergence\"");
+	struct sched_cause c = cause_of(
+	    (struct compute_outcome){ .kind = COMPUTE_EXITED }, "the log has \"no convergence\"");
 
 	(void)state;
 	assert_false(c.ok);
@@ -136,8 +137,8 @@ an_endless_sentence_is_cut(void **state)
 static void
 the_detail_is_an_object_with_five_members(void **state)
 {
-	struct sched_cause c = cause_of((struct compute_outcome){ .kind = COMPUTE_EXITED, .exit_code = 7 },
-	    NULL);
+	struct sched_cause c =
+	    cause_of((struct compute_outcome){ .kind = COMPUTE_EXITED, .exit_code = 7 }, NULL);
 	AUTO(json) j = NULL;
 	struct err e = { 0 };
 	const char *text;

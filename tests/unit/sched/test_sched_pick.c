@@ -51,8 +51,11 @@ ask(struct node *n, unsigned who, int64_t cpu_milli, int64_t memory_bytes, int64
 	struct sched_candidate *c = &n->waiting[n->n_waiting];
 
 	assert_true(n->n_waiting < WAITING_MAX);
-	*c = (struct sched_candidate){ .tenant = tenant(who), .priority = priority,
-		.queued_wall_us = n->now, .cpu_milli = cpu_milli, .memory_bytes = memory_bytes };
+	*c = (struct sched_candidate){ .tenant = tenant(who),
+		.priority = priority,
+		.queued_wall_us = n->now,
+		.cpu_milli = cpu_milli,
+		.memory_bytes = memory_bytes };
 	n->next_id++;
 	memcpy(c->id.b, &n->next_id, sizeof(n->next_id));
 	n->asked[n->n_waiting++] = n->now;
@@ -65,8 +68,9 @@ start(struct node *n, size_t i, int64_t rounds)
 	unsigned who = c->tenant.uuid.b[15];
 
 	assert_true(n->n_running < RUNNING_MAX);
-	n->running[n->n_running] = (struct sched_use){ .tenant = c->tenant, .cpu_milli = c->cpu_milli,
-		.memory_bytes = c->memory_bytes };
+	n->running[n->n_running] = (struct sched_use){
+		.tenant = c->tenant, .cpu_milli = c->cpu_milli, .memory_bytes = c->memory_bytes
+	};
 	n->until[n->n_running++] = n->now + rounds;
 	if (n->now - n->asked[i] > n->longest_wait[who])
 		n->longest_wait[who] = n->now - n->asked[i];
@@ -104,8 +108,12 @@ assert_within_capacity(const struct node *n)
 static size_t
 play(struct node *n, size_t max, uint32_t most)
 {
-	struct sched_question q = { .candidates = n->waiting, .n_candidates = n->n_waiting,
-		.uses = n->running, .n_uses = n->n_running, .total = n->total, .max = max };
+	struct sched_question q = { .candidates = n->waiting,
+		.n_candidates = n->n_waiting,
+		.uses = n->running,
+		.n_uses = n->n_running,
+		.total = n->total,
+		.max = max };
 	AUTO(arena) mem = arena_new(1 << 20);
 	bool taken[WAITING_MAX] = { false };
 	struct err e = { 0 };
@@ -287,7 +295,7 @@ tenants_with_a_smaller_share_overtake_nobody(void **state)
 			ask(n, 2, 500, MIB, 0);
 		(void)play(n, 10, 1);
 	}
-	/* Its own job is in its way: the other tenant, with a smaller share, is not held up by it. */
+	/* Its own job is in its way; the other tenant has a smaller share and is not held up. */
 	assert_true(n->started[2] > 150);
 	test_free(n);
 }

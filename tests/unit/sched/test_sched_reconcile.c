@@ -43,8 +43,8 @@ only_a_live_run_with_a_row_goes_on(void **state)
 	for (int row = SCHED_ROW_NONE; row <= SCHED_ROW_CANCELING; row++)
 		for (int live = 0; live <= 1; live++)
 			for (int record = 0; record <= 1; record++) {
-				enum sched_action a = sched_reconcile_action((enum sched_row)row, live != 0,
-				    record != 0);
+				enum sched_action a = sched_reconcile_action(
+				    (enum sched_row)row, live != 0, record != 0);
 
 				assert_int_equal(a == SCHED_ADOPT || a == SCHED_STOP,
 				    live != 0 && row != SCHED_ROW_NONE);

@@ -31,7 +31,8 @@ jitter_lies_between_half_and_one_and_a_half(void **state)
 		int64_t whole = sched_retry_delay_ms(n, half);
 
 		assert_int_equal(sched_retry_delay_ms(n, 0), whole / 2);
-		assert_in_range(sched_retry_delay_ms(n, UINT32_MAX), whole * 3 / 2 - 1, whole * 3 / 2);
+		assert_in_range(
+		    sched_retry_delay_ms(n, UINT32_MAX), whole * 3 / 2 - 1, whole * 3 / 2);
 		assert_true(sched_retry_delay_ms(n, UINT32_MAX) < whole * 3 / 2);
 	}
 }
@@ -39,8 +40,11 @@ jitter_lies_between_half_and_one_and_a_half(void **state)
 static struct sched_end
 failed(enum sched_category category, int64_t attempt, int64_t max_attempts, int64_t epoch)
 {
-	return (struct sched_end){ .from = JOB_RUNNING, .category = category, .attempt = attempt,
-		.max_attempts = max_attempts, .epoch = epoch };
+	return (struct sched_end){ .from = JOB_RUNNING,
+		.category = category,
+		.attempt = attempt,
+		.max_attempts = max_attempts,
+		.epoch = epoch };
 }
 
 static void
@@ -125,14 +129,15 @@ every_answer_is_a_legal_move(void **state)
 		for (int ok = 0; ok <= 1; ok++)
 			for (int category = SCHED_USER; category <= SCHED_PLATFORM; category++)
 				for (int64_t epoch = 1; epoch <= 12; epoch++) {
-					struct sched_end end = failed((enum sched_category)category, 1,
-					    epoch % 3, epoch);
+					struct sched_end end = failed(
+					    (enum sched_category)category, 1, epoch % 3, epoch);
 
 					end.from = held[i];
 					end.ok = ok != 0;
-					assert_true(job_fsm_next(held[i], sched_retry(&end, half).on, &to));
-					assert_true(job_fsm_next(held[i],
-					    sched_retry_lost(1, epoch, half).on, &to));
+					assert_true(
+					    job_fsm_next(held[i], sched_retry(&end, half).on, &to));
+					assert_true(job_fsm_next(
+					    held[i], sched_retry_lost(1, epoch, half).on, &to));
 				}
 }
 

@@ -431,7 +431,7 @@ a_claim_whose_answer_was_lost_goes_back_to_the_queue(void **state)
 	assert_promises_kept();
 	for (size_t i = 0; i < world.n_jobs; i++)
 		assert_true(world.jobs[i].state == JOB_SUCCEEDED ||
-		    strstr(world.jobs[i].cause, "\"platform\"") != NULL);
+			    strstr(world.jobs[i].cause, "\"platform\"") != NULL);
 	end_world();
 }
 
@@ -601,7 +601,8 @@ main(void)
 		CASE(a_sole_node_keeps_its_runs_through_an_outage_of_the_database),
 		CASE(a_node_never_takes_its_own_runs_for_a_silent_one_s),
 		CASE(a_node_among_others_ends_its_runs_before_they_are_taken_over),
-		CASE(jobs_of_a_dead_daemon_are_taken_over_in_time_and_its_sandboxes_ended_on_return),
+		CASE(
+		    jobs_of_a_dead_daemon_are_taken_over_in_time_and_its_sandboxes_ended_on_return),
 		CASE(a_restart_adopts_collects_loses_kills_and_tidies),
 		CASE(without_a_spawner_nothing_is_claimed_and_runs_go_on),
 		CASE(an_attempt_whose_lease_moved_on_is_ended_and_does_not_count),

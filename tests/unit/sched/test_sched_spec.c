@@ -31,7 +31,9 @@ value_of(const struct sched_env *env, const char *name)
 static struct sched_env
 build(const struct environment *environment, bool has_seed, int64_t cpu_milli, struct arena *mem)
 {
-	const struct job_spec spec = { .environment = environment, .has_seed = has_seed, .seed = 42 };
+	const struct job_spec spec = {
+		.environment = environment, .has_seed = has_seed, .seed = 42
+	};
 	struct sched_env env;
 	struct err e = { 0 };
 
