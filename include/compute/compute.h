@@ -46,7 +46,7 @@ enum compute_event_kind {
 	COMPUTE_CONNECTED, /* the spawner answered; compute_list may be called */
 	COMPUTE_LOST,      /* the spawner is gone; reconnecting */
 	COMPUTE_STARTED,
-	COMPUTE_FAILED,    /* could not be started: what, sys */
+	COMPUTE_FAILED,    /* could not be started, or the spawner refused a request for it: what, sys */
 	COMPUTE_ENDED,
 	COMPUTE_LISTED,    /* one live run */
 	COMPUTE_LIST_END
@@ -68,9 +68,12 @@ struct compute_options {
 int compute_new(const struct compute_options *o, struct compute **ret, struct err *e) MUST_CHECK;
 void compute_free(struct compute *c); /* after the loop has ended; accepts NULL */
 
-/* Writes the run directory (launch file, inputs), durable enough to survive the daemon. */
+/*
+ * Writes the run directory (launch file, inputs), durable enough to survive the daemon.  ERR_CONFLICT
+ * when that attempt has one already that is not empty; a failure leaves nothing behind.
+ */
 int compute_prepare(struct compute *c, const struct compute_run *r, struct err *e) MUST_CHECK;
-/* [loop] ERR_UNAVAILABLE while the spawner is lost. */
+/* [loop] ERR_UNAVAILABLE while the spawner is lost, ERR_BUSY when its socket is full: try again. */
 int compute_start(struct compute *c, const struct compute_run *r, struct err *e) MUST_CHECK;
 int compute_stop(struct compute *c, const struct compute_run_id *id, bool at_once,
     struct err *e) MUST_CHECK; /* [loop] */

@@ -80,7 +80,7 @@ sched_lease_expire(void *arg)
 	struct sched_run *r = NULL;
 
 	s->trusted = false;
-	if (!s->o.sole) {
+	if (!s->o.sole && s->n_runs > 0) {
 		log_warn(&s->o.log, "the leases could not be renewed in time; ending %zu attempts",
 		    s->n_runs);
 		while ((r = sched_table_next(s, r)) != NULL)

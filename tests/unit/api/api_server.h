@@ -71,6 +71,12 @@ server_stop(struct server *s)
 	thread_join(&s->thread);
 	http_free(s->http);
 	loop_free(s->loop);
+}
+
+/* After the workers, which count into the metrics, have ended. */
+static inline void
+server_release(struct server *s)
+{
 	metrics_free(s->metrics);
 }
 

@@ -82,6 +82,7 @@ stop(void **state)
 	server_stop(&w->server);
 	work_free(w->work);
 	api_free(w->api);
+	server_release(&w->server);
 	cond_done(&w->changed);
 	lock_done(&w->lock);
 	return 0;

@@ -78,9 +78,13 @@ handle(void *ctx, struct http_req *r)
 	struct world *w = ctx;
 	struct follower *f;
 	struct http_stream *stream;
+	struct follow_target target;
 	struct err e = { 0 };
 
-	if (follow_reserve(w->follow, &w->target, &f, &e) < 0) {
+	lock_take(&w->lock);
+	target = w->target;
+	lock_give(&w->lock);
+	if (follow_reserve(w->follow, &target, &f, &e) < 0) {
 		refuse(ctx, r, &e);
 	} else if (strcmp(http_req_path(r), "/wait") == 0) {
 		follow_park(w->follow, f, (struct req *)(void *)r);
@@ -100,6 +104,14 @@ set_answer(struct world *w, enum job_state s, int64_t epoch)
 {
 	lock_take(&w->lock);
 	w->answer = (struct follow_answer){ .state = s, .epoch = epoch, .attempt = epoch };
+	lock_give(&w->lock);
+}
+
+static void
+set_wait(struct world *w, int64_t ms)
+{
+	lock_take(&w->lock);
+	w->target.wait_ms = ms;
 	lock_give(&w->lock);
 }
 
@@ -151,6 +163,7 @@ stop(void **state)
 	follow_drain(w->follow);
 	server_stop(&w->server);
 	follow_free(w->follow);
+	server_release(&w->server);
 	lock_done(&w->lock);
 	assert_int_equal(close(w->dirfd), 0);
 	(void)snprintf(command, sizeof(command), "rm -r %s", w->dir);
@@ -167,8 +180,10 @@ begin(struct world *w, const char *path, enum job_state s, int64_t epoch, int64_
 	int n = snprintf(text, sizeof(text), "GET %s HTTP/1.0\r\n\r\n", path);
 
 	set_answer(w, s, epoch);
+	lock_take(&w->lock);
 	w->target.seen = (struct follow_answer){ .state = s, .epoch = epoch, .attempt = epoch };
 	w->target.offset = offset;
+	lock_give(&w->lock);
 	assert_int_equal(send(fd, text, (size_t)n, MSG_NOSIGNAL), n);
 	return fd;
 }
@@ -372,13 +387,13 @@ a_parked_request_returns_when_the_state_changes_or_time_is_up(void **state)
 	int fd;
 
 	buf_init(&in, 1 << 20);
-	w->target.wait_ms = 30000;
+	set_wait(w, 30000);
 	fd = begin(w, "/wait", JOB_QUEUED, 0, 0);
 	set_answer(w, JOB_RUNNING, 1);
 	server_read(fd, &in, "resumed");
 	assert_int_equal(close(fd), 0);
 
-	w->target.wait_ms = 300;
+	set_wait(w, 300);
 	started_ms = clock_mono_ms();
 	buf_clear(&in);
 	fd = begin(w, "/wait", JOB_QUEUED, 0, 0);
@@ -398,7 +413,7 @@ a_job_that_vanished_ends_its_followers(void **state)
 	lock_take(&w->lock);
 	w->failure = ERR_NOT_FOUND;
 	lock_give(&w->lock);
-	w->target.wait_ms = 30000;
+	set_wait(w, 30000);
 	fds[0] = begin(w, "/wait", JOB_QUEUED, 0, 0);
 	server_read(fds[0], &in, "resumed");
 	fds[1] = begin(w, "/log", JOB_QUEUED, 0, 0);
@@ -437,7 +452,7 @@ the_drain_ends_streams_and_answers_what_was_parked(void **state)
 	buf_init(&in, 1 << 20);
 	stream = begin(w, "/log", JOB_QUEUED, 0, 0);
 	server_read(stream, &in, "retry: 3000");
-	w->target.wait_ms = 60000;
+	set_wait(w, 60000);
 	parked = begin(w, "/wait", JOB_QUEUED, 0, 0);
 	/* The drain must find it parked or refuse it; both answer. */
 	follow_drain(w->follow);
