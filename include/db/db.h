@@ -251,6 +251,11 @@ struct db_cluster_options {
  */
 int db_cluster_start(const struct db_cluster_options *o, struct db_cluster **ret,
     struct err *e) MUST_CHECK;
+/* Becomes readable when the server has ended; the cluster's, and another one after a revival. */
+int db_cluster_pidfd(const struct db_cluster *c);
+/* Starts the server again after it ended; blocks as db_cluster_start does, and no other call on the
+ * cluster may run meanwhile. */
+int db_cluster_revive(struct db_cluster *c, struct err *e) MUST_CHECK;
 /* Connection string of the owner; lives as long as the cluster. */
 const char *db_cluster_url(const struct db_cluster *c);
 /* Fast shutdown, waits at most 20 s, then immediate; frees.  Accepts NULL. */

@@ -20,11 +20,14 @@ cli_env_list(struct cli *cli, struct err *e)
 	AUTO_BUF body = { 0 };
 	const struct json_value *data;
 	struct cli_table t;
+	int rc;
 
 	if (cli_get_json(cli, "/v1/environments", &j, &body, e) < 0)
 		return -1;
-	if (cli->json)
-		return cli_print_raw(&body, e);
+	if (cli->json) {
+		cli_print_raw(&body);
+		return 0;
+	}
 	data = json_member(json_root(j), "data");
 	cli_table_init(&t, ARRAY_LEN(heads), heads);
 	for (size_t i = 0; i < json_count(data); i++) {
@@ -32,19 +35,19 @@ cli_env_list(struct cli *cli, struct err *e)
 		const char *cells[] = { cli_text(row, "name"), available_text(row),
 			cli_text(row, "package"), cli_text(row, "title") };
 
-		if (!cli_table_row(&t, cells))
-			break;
+		cli_table_row(&t, cells);
 	}
-	cli_table_print(&t);
+	rc = cli_table_print(&t, e);
 	cli_table_done(&t);
-	return 0;
+	return rc;
 }
 
 static int
-print_parameters(const struct json_value *params)
+print_parameters(const struct json_value *params, struct err *e)
 {
 	static const char *const heads[] = { "PARAMETER", "TYPE", "REQUIRED", "DEFAULT", "TITLE" };
 	struct cli_table t;
+	int rc;
 
 	cli_table_init(&t, ARRAY_LEN(heads), heads);
 	for (size_t i = 0; i < json_count(params); i++) {
@@ -56,12 +59,11 @@ print_parameters(const struct json_value *params)
 		(void)json_get_bool(json_member(row, "required"), &required);
 		if (required)
 			cells[2] = "yes";
-		if (!cli_table_row(&t, cells))
-			break;
+		cli_table_row(&t, cells);
 	}
-	cli_table_print(&t);
+	rc = cli_table_print(&t, e);
 	cli_table_done(&t);
-	return 0;
+	return rc;
 }
 
 int
@@ -76,12 +78,14 @@ cli_env_get(struct cli *cli, struct err *e)
 	client_escape(cli->words[0], &path);
 	if (buf_check(&path, e) < 0 || cli_get_json(cli, path.p, &j, &body, e) < 0)
 		return -1;
-	if (cli->json)
-		return cli_print_raw(&body, e);
+	if (cli->json) {
+		cli_print_raw(&body);
+		return 0;
+	}
 	cli_print_field("name", cli_text(json_root(j), "name"));
 	cli_print_field("title", cli_text(json_root(j), "title"));
 	cli_print_field("package", cli_text(json_root(j), "package"));
 	cli_print_field("available", available_text(json_root(j)));
 	cli_print_field("description", cli_text(json_root(j), "description"));
-	return print_parameters(json_member(json_root(j), "parameters"));
+	return print_parameters(json_member(json_root(j), "parameters"), e);
 }

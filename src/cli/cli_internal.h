@@ -14,6 +14,7 @@
 #include "json.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 
 enum { CLI_JOB_FAILED = 8, CLI_WORDS = 4, CLI_OPTIONS = 128 };
 
@@ -24,7 +25,6 @@ struct cli_option {
 struct cli {
 	struct client *client;
 	bool json;   /* -o json */
-	bool colour; /* stdout is a terminal that wants it */
 	const char *words[CLI_WORDS];
 	size_t n_words;
 	struct cli_option options[CLI_OPTIONS];
@@ -51,40 +51,47 @@ int cli_post_json(struct cli *cli, const char *path, const struct buf *body,
 /* "/v1/jobs/<word 0>" + suffix, escaped. */
 void cli_job_path(const struct cli *cli, const char *suffix, struct buf *out);
 
-/* --- members of answers; "" or 0 when absent ---------------------------------------------------------- */
+/* --- members of answers; "" when absent ---------------------------------------------------------- */
 
 const char *cli_text(const struct json_value *v, const char *member);
-int64_t cli_i64(const struct json_value *v, const char *member);
 
 /* --- output ---------------------------------------------------------------------------------------------- */
 
-/* A table: widths fit the cells on a terminal, tab-separated otherwise. */
-enum { CLI_COLUMNS = 8, CLI_CELL = 96 };
+/* A table: columns on a terminal, at most CLI_WIDTH wide where that fits; tab-separated otherwise.
+ * Cells are whole, and no byte of them can end a cell or a row. */
+enum { CLI_COLUMNS = 8, CLI_WIDTH = 96 };
 struct cli_table {
 	size_t n_columns;
 	const char *heads[CLI_COLUMNS];
-	char (*rows)[CLI_COLUMNS][CLI_CELL];
+	char *(*rows)[CLI_COLUMNS];
 	size_t n_rows;
 	size_t cap_rows;
+	bool failed; /* memory was short for a row; printing says so */
 };
 void cli_table_init(struct cli_table *t, size_t n, const char *const *heads);
-/* False when memory is short. */
-bool cli_table_row(struct cli_table *t, const char *const *cells);
-void cli_table_print(const struct cli_table *t);
+/* Copies the cells. */
+void cli_table_row(struct cli_table *t, const char *const *cells);
+int cli_table_print(const struct cli_table *t, struct err *e) MUST_CHECK;
 void cli_table_done(struct cli_table *t);
-/* Writes server JSON unchanged, with a final newline. */
-int cli_print_raw(const struct buf *body, struct err *e) MUST_CHECK;
-/* Text of a server or a simulation, with control characters made visible on a terminal. */
+/* Writes server JSON as cli_print_safe does, with a final newline. */
+void cli_print_raw(const struct buf *body);
+/* Text of a server or a simulation: as it is, but on a terminal what would drive that is shown as
+ * \xNN (all control characters but newline, tab and carriage return). */
 void cli_print_safe(const char *p, size_t n);
+/* One line of such text, wherever it goes: no control character at all. */
+void cli_print_line(FILE *to, const char *text);
 /* "key: value" */
 void cli_print_field(const char *name, const char *value);
+/* -1 when something that was printed did not arrive. */
+int cli_flush(struct err *e) MUST_CHECK;
 
 /* --- shared by job commands --------------------------------------------------------------------------------- */
 
 bool cli_state_final(const char *state);
-/* Prints the log from `offset` until the job is over, through reconnects. */
-int cli_follow(struct cli *cli, const char *job, int64_t offset, struct err *e) MUST_CHECK;
-/* Waits; timeout_ms 0: for ever.  Sets exit_status. */
+/* Prints the log until the job is over, through reconnects; `from` says where it begins:
+ * "offset=N" or "tail=N". */
+int cli_follow(struct cli *cli, const char *job, const char *from, struct err *e) MUST_CHECK;
+/* Waits, through restarts of the server; timeout_ms 0: for ever.  Sets exit_status. */
 int cli_wait(struct cli *cli, const char *job, int64_t timeout_ms, struct err *e) MUST_CHECK;
 
 #endif

@@ -73,12 +73,3 @@ cli_text(const struct json_value *v, const char *member)
 	(void)json_get_text(json_member(v, member), &text);
 	return text;
 }
-
-int64_t
-cli_i64(const struct json_value *v, const char *member)
-{
-	int64_t n = 0;
-
-	(void)json_get_i64(json_member(v, member), &n);
-	return n;
-}

@@ -51,6 +51,7 @@ struct app {
 	struct api *api;
 	struct sched *sched;
 	struct loop_watch *signals;
+	struct cluster_watch *cluster_watch;
 	int spawner_fd; /* keeps the spawner alive until the scheduler has connected, and on */
 	int signal_fd;
 	int runs_dirfd;
@@ -212,6 +213,9 @@ start_api(struct app *a, struct err *e)
 	a->runs_dirfd = openat(a->state.dirfd, "runs", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (a->runs_dirfd < 0)
 		return err_sys(e, errno, "open the run directories");
+	if (a->database.cluster != NULL &&
+	    cluster_watch_new(a->loop, a->work, a->database.cluster, &a->log, &a->cluster_watch, e) < 0)
+		return -1;
 	o.tenants = a->tenants;
 	o.work = a->work;
 	o.runs_dirfd = a->runs_dirfd;
@@ -298,6 +302,7 @@ stop_all(struct app *a)
 	http_free(a->http);
 	api_free(a->api);
 	loop_watch_free(a->signals);
+	cluster_watch_free(a->cluster_watch);
 	loop_free(a->loop);
 	tenants_free(a->tenants);
 	db_free(a->db);

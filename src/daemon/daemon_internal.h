@@ -61,6 +61,13 @@ struct database {
 int database_open(const struct conf *c, const struct state *s, bool served, const struct log *log,
     struct database *ret, struct err *e) MUST_CHECK;
 void database_close(struct database *d);
+/* Revives the private cluster whenever it ends.  Freed after the loop and the workers have ended. */
+struct cluster_watch;
+struct loop;
+struct work;
+int cluster_watch_new(struct loop *loop, struct work *work, struct db_cluster *cluster,
+    const struct log *log, struct cluster_watch **ret, struct err *e) MUST_CHECK;
+void cluster_watch_free(struct cluster_watch *w);
 struct db;
 int database_pools(const struct conf *c, const struct database *d, const struct log *log,
     void (*observe)(void *ctx, const char *what, int64_t ns), void *ctx, struct db **ret,

@@ -41,6 +41,7 @@ enum {
 struct db_cluster {
 	char dir[DIR_SIZE];
 	char url[URL_SIZE];
+	char bin_dir[PATH_MAX];
 	struct log log;
 	pid_t pid;
 	int pidfd;
@@ -242,7 +243,7 @@ static const char *const settings[] = {
 };
 
 static int
-start_server(struct db_cluster *c, const char *bin_dir, struct err *e)
+start_server(struct db_cluster *c, struct err *e)
 {
 	AUTO_FD int log_fd = -1;
 	char program[PATH_MAX + 16], data[SHORT_PATH_SIZE], sockets[SHORT_PATH_SIZE],
@@ -255,7 +256,7 @@ start_server(struct db_cluster *c, const char *bin_dir, struct err *e)
 	log_fd = open(data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (log_fd < 0)
 		return err_sys(e, errno, "cannot write %.150s", data);
-	(void)snprintf(program, sizeof(program), "%s/postgres", bin_dir);
+	(void)snprintf(program, sizeof(program), "%s/postgres", c->bin_dir);
 	(void)snprintf(data, sizeof(data), "%s/data", c->dir);
 	(void)snprintf(sockets, sizeof(sockets), "unix_socket_directories=\"%s/socket\"", c->dir);
 	(void)snprintf(logs, sizeof(logs), "log_directory=%s/log", c->dir);
@@ -337,7 +338,7 @@ make_database(const struct db_cluster *c, struct err *e)
 
 /* Adopts or starts; a server found while it was stopping ends, and a new one is started. */
 static int
-bring_up(struct db_cluster *c, const char *bin_dir, struct deadline d, struct err *e)
+bring_up(struct db_cluster *c, struct deadline d, struct err *e)
 {
 	int ready = 0;
 
@@ -350,7 +351,7 @@ bring_up(struct db_cluster *c, const char *bin_dir, struct deadline d, struct er
 		if (find_server(c, d, e) < 0)
 			return -1;
 		if (c->pid == 0) {
-			if (start_server(c, bin_dir, e) < 0)
+			if (start_server(c, e) < 0)
 				return -1;
 			started = true;
 		}
@@ -377,7 +378,6 @@ db_cluster_start(const struct db_cluster_options *o, struct db_cluster **ret, st
 	AUTO(db_cluster) c = calloc(1, sizeof(*c));
 	struct deadline d = deadline_in_ms(START_TIMEOUT_MS);
 	AUTO_FD int lock_fd = -1;
-	char bin_dir[PATH_MAX];
 
 	if (c == NULL)
 		return err_set(e, ERR_NO_MEMORY, "there is no memory for the private database");
@@ -391,12 +391,32 @@ db_cluster_start(const struct db_cluster_options *o, struct db_cluster **ret, st
 		return -1;
 	(void)snprintf(c->dir, sizeof(c->dir), "%s", o->dir); /* fits */
 	print_url(c, "wardian", c->url);
-	if (prepare(c->dir, o->bin_dir, bin_dir, d, &lock_fd, e) < 0 ||
-	    bring_up(c, bin_dir, d, e) < 0)
+	if (prepare(c->dir, o->bin_dir, c->bin_dir, d, &lock_fd, e) < 0 || bring_up(c, d, e) < 0)
 		return -1;
 	log_info(&c->log, "the private database is ready, %s", c->child ? "started" : "adopted");
 	*ret = c;
 	c = NULL;
+	return 0;
+}
+
+int
+db_cluster_pidfd(const struct db_cluster *c)
+{
+	return c->pidfd;
+}
+
+int
+db_cluster_revive(struct db_cluster *c, struct err *e)
+{
+	struct deadline d = deadline_in_ms(START_TIMEOUT_MS);
+	AUTO_FD int lock_fd = -1;
+
+	if (take_start_lock(c->dir, d, &lock_fd, e) < 0)
+		return -1;
+	reap(c);
+	if (bring_up(c, d, e) < 0)
+		return -1;
+	log_info(&c->log, "the private database is back");
 	return 0;
 }
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The daemon, its spawner and its PostgreSQL die; jobs do not notice."""
+import json
 import os
 import pathlib
 import signal
@@ -144,6 +145,28 @@ def test_postgres_left_over_from_a_crash_is_adopted_and_stopped_with_the_daemon(
     assert postmaster(daemon) == pid
     daemon.stop()
     wait_for(lambda: not pathlib.Path(f"/proc/{pid}").exists(), 20, "postgres stops with the daemon")
+
+
+def test_a_private_postgres_that_dies_comes_back_and_no_job_is_lost(own_daemon):
+    daemon = own_daemon()
+    _, key = daemon.bootstrap("alpha")
+    running = daemon.submit(key, python_job(TICKER, ["60"]))
+    wait_for(lambda: b"tick 3" in daemon.job_log(key, running), 30, "the job runs")
+    acknowledged, statuses = [running], set()
+    for _ in range(2):
+        os.kill(postmaster(daemon), signal.SIGKILL)
+        until = time.monotonic() + 8
+        while time.monotonic() < until:
+            status, _, body = daemon.request("POST", "/v1/jobs", key, python_job("print('ok')"))
+            statuses.add(status)
+            if status == 201:
+                acknowledged.append(json.loads(body)["id"])
+                if len(acknowledged) % 20 == 0:
+                    break
+    assert statuses <= {201, 503}, statuses
+    assert daemon.request("GET", "/readyz")[0] == 200
+    for job in acknowledged:
+        assert daemon.wait(key, job, 90)["state"] == "succeeded"
 
 
 def test_requests_during_the_death_of_a_database_backend_are_never_500(own_daemon):

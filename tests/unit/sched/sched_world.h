@@ -94,6 +94,7 @@ static struct world {
 	/* weather */
 	_Atomic bool spawner_down[2]; /* of node A, B */
 	_Atomic int lost_acks_percent;
+	_Atomic bool renewals_fail;
 	/* books */
 	int starts, kills, overlaps_here, overlaps_there, overloads, doubles, out_of_turn, moves,
 	    stale;
@@ -301,6 +302,8 @@ job_lease_renew(struct db *db, struct uuid node, int64_t lease_ms, struct err *e
 	struct db_sys_tx *tx = NULL;
 	int64_t n = 0;
 
+	if (atomic_load(&world.renewals_fail))
+		return err_set(e, ERR_TIMEOUT, "the renewal took too long");
 	if (db_sys_begin(db, &tx, e) < 0)
 		return -1;
 	for (size_t i = 0; i < world.n_jobs; i++)

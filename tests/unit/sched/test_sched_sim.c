@@ -516,6 +516,56 @@ a_run_that_ends_while_start_up_reads_is_collected(void **state)
 }
 
 static void
+a_node_that_cannot_renew_claims_nothing(void **state)
+{
+	struct instance a;
+	const char *why = "";
+	size_t waiting;
+
+	(void)state;
+	new_world(19);
+	start_node(&a, 'A', false);
+	pass_ms(3000);
+	atomic_store(&world.renewals_fail, true);
+	pass_ms(LEASE_MS);
+	waiting = submit(GOES_WELL, 10);
+	sched_wake(a.s);
+	pass_ms(60000);
+	assert_int_equal(world.jobs[waiting].epoch, 0);
+	assert_false(sched_ready(a.s, &why));
+	assert_non_null(strstr(why, "leases"));
+	atomic_store(&world.renewals_fail, false);
+	await_state_within(waiting, JOB_SUCCEEDED, 5000);
+	stop_node(&a);
+	assert_promises_kept();
+	end_world();
+}
+
+static void
+a_start_whose_word_was_lost_with_the_connection_is_known_by_the_list(void **state)
+{
+	struct instance a;
+	size_t i;
+
+	(void)state;
+	new_world(20);
+	i = submit(GOES_WELL, 60000);
+	start_node(&a, 'A', false);
+	while (world.starts == 0)
+		sim_step();
+	atomic_store(&world.spawner_down[0], true);
+	pass_ms(1000);
+	assert_int_equal(world.jobs[i].state, JOB_CLAIMED);
+	atomic_store(&world.spawner_down[0], false);
+	await_state_within(i, JOB_RUNNING, 1000);
+	await_state(i, JOB_SUCCEEDED);
+	stop_node(&a);
+	assert_promises_kept();
+	assert_int_equal(world.starts, 1);
+	end_world();
+}
+
+static void
 two_nodes_share_a_queue_without_running_anything_twice(void **state)
 {
 	struct instance a, b;
@@ -610,6 +660,8 @@ main(void)
 		CASE(a_lost_answer_to_the_start_does_not_run_the_job_again),
 		CASE(no_run_is_told_to_end_before_its_row_says_so),
 		CASE(a_run_that_ends_while_start_up_reads_is_collected),
+		CASE(a_node_that_cannot_renew_claims_nothing),
+		CASE(a_start_whose_word_was_lost_with_the_connection_is_known_by_the_list),
 		CASE(two_nodes_share_a_queue_without_running_anything_twice),
 		CASE(a_job_lost_with_its_unstarted_attempt_is_not_forgotten),
 		CASE(stopping_is_quick_whatever_is_away),
