@@ -4,7 +4,8 @@
 
 /*
  * HTTP client for the API; the only owner of libcurl.  Blocking, one thread.  Follows no redirects,
- * bounds everything it reads, retries GET and idempotent POST on 503 with Retry-After.
+ * bounds everything it reads, retries GET and idempotent POST on 503 with Retry-After.  The process
+ * ignores SIGPIPE, which OpenSSL would otherwise raise when a server closes early.
  */
 
 #include "base.h"
@@ -18,7 +19,7 @@ struct client;
 struct client_options {
 	const char *server;  /* "http://127.0.0.1:8080" */
 	const char *api_key; /* NULL: none */
-	int64_t timeout_ms;  /* of a whole exchange; streams have none */
+	int64_t timeout_ms;  /* of a whole exchange; of streams: between two pieces */
 };
 int client_new(const struct client_options *o, struct client **ret, struct err *e) MUST_CHECK;
 void client_free(struct client *c);
@@ -35,6 +36,8 @@ struct client_request {
 	const void *body; /* NULL: none; application/json otherwise */
 	size_t n;
 	const char *idempotency_key; /* NULL: none */
+	const char *last_event_id;   /* NULL: none */
+	bool once;                   /* 503 is an answer, too: do not try again */
 };
 /* -1 with ERR_UNAVAILABLE when the server cannot be reached; any HTTP status is a success here. */
 int client_request(struct client *c, const struct client_request *q, struct client_response *ret,
@@ -43,8 +46,8 @@ int client_request(struct client *c, const struct client_request *q, struct clie
 int client_problem(const struct client_response *r, struct err *e);
 /* Streams the body of a GET to fn as it arrives; fn returns false to stop.  A status other than 2xx
  * is -1 with the problem. */
-int client_stream(struct client *c, const char *path, bool (*fn)(void *ctx, const char *p, size_t n),
-    void *ctx, struct err *e) MUST_CHECK;
+int client_stream(struct client *c, const struct client_request *q,
+    bool (*fn)(void *ctx, const char *p, size_t n), void *ctx, struct err *e) MUST_CHECK;
 /* Percent-encodes text for a path segment or query value into out. */
 void client_escape(const char *text, struct buf *out);
 /* The same for a path of several segments: '/' stays. */

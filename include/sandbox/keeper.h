@@ -80,7 +80,14 @@ const char *sandbox_run_name(const struct sandbox_run_id *id, char out[static ID
 
 /* --- the exit record, keeper's side -------------------------------------------------------------- */
 
-/* Fills magic, version and checksum, and puts out/exit in place as a whole. */
+/* Room for the record before the run can fill the disk: an unnamed file, or -1 without an error where
+ * the file system has none. */
+int sandbox_exit_reserve(int out_dirfd, int *ret_fd, struct err *e) MUST_CHECK;
+/* Fills magic, version and checksum, and puts out/exit in place as a whole.  reserved_fd: -1, or what
+ * sandbox_exit_reserve gave, which stays the caller's. */
+int sandbox_exit_put(int out_dirfd, int reserved_fd, struct sandbox_exit *x,
+    struct err *e) MUST_CHECK;
+/* Both at once. */
 int sandbox_exit_write(int out_dirfd, struct sandbox_exit *x, struct err *e) MUST_CHECK;
 
 /* --- the system call filter, spawner's side ------------------------------------------------------ */

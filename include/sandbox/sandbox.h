@@ -126,6 +126,13 @@ int sandbox_send(int fd, const struct sandbox_request *r, struct err *e) MUST_CH
 /* 1 with *ret filled, 0 when nothing is there now, -1 on a malformed record or a closed peer. */
 int sandbox_receive(int fd, struct sandbox_event *ret, struct err *e) MUST_CHECK;
 
+/*
+ * Loads the daemon's own system call filter for all of its threads: what no daemon and no database
+ * needs (namespaces, mounts, other processes' memory, kernel machinery, the clock) is EPERM from now
+ * on, for every program that it starts, too.  After no_new_privs; cannot be undone.
+ */
+int sandbox_lock_daemon(struct err *e) MUST_CHECK;
+
 /* What to execute.  At most CAP_ARGS strings each, 64 KiB in all. */
 struct sandbox_launch {
 	const char *const *argv; /* argv[0] is an absolute path inside the sandbox */

@@ -46,8 +46,8 @@ struct sched_options {
 int sched_start(const struct sched_options *o, struct sched **ret, struct err *e) MUST_CHECK;
 /* Any thread, async-signal-unsafe: something was queued or canceled. */
 void sched_wake(struct sched *s);
-/* Any thread: true once start-up reconciliation is done and the spawner is connected; *ret_why
- * (static) says what is missing otherwise. */
+/* Any thread: true while start-up is reconciled, the spawner is connected and the database renews the
+ * leases; *ret_why (static) says what is missing otherwise. */
 bool sched_ready(struct sched *s, const char **ret_why);
 /* Stops claiming, flushes completions, joins; running jobs go on under their keepers with their
  * leases left to be renewed by the next start.  Accepts NULL. */

@@ -44,6 +44,16 @@ take_request_id(struct req *rq)
 		(void)snprintf(rq->id, sizeof(rq->id), "%s", id_format("req", uuid_v7(), own));
 }
 
+/* For the log alone: it is the caller's word, and decides nothing here. */
+static void
+take_trace_id(struct req *rq)
+{
+	const char *given = http_req_header(rq->http, "traceparent");
+
+	if (given == NULL || !value_trace_id(given, rq->trace_id))
+		rq->trace_id[0] = '\0';
+}
+
 struct req *
 req_new(struct api *api, struct http_req *http)
 {
@@ -69,6 +79,7 @@ req_new(struct api *api, struct http_req *http)
 	}
 	rq->head = strcmp(rq->method, "HEAD") == 0;
 	take_request_id(rq);
+	take_trace_id(rq);
 	return rq;
 }
 
@@ -240,7 +251,9 @@ log_access(const struct req *rq)
 	const char *method = route_method_known(rq->method) ? rq->method : "_OTHER";
 	char status[16], us[24], tenant[ID_STR_SIZE] = "";
 	struct log log = log_with(&api->o.log, "request_id", rq->id);
-	struct log with_peer = log_with(&log, "peer", rq->peer);
+	struct log with_trace = log_with(&log, "trace_id", rq->trace_id);
+	struct log with_peer = log_with(rq->trace_id[0] == '\0' ? &log : &with_trace, "peer",
+	    rq->peer);
 	struct log with_tenant = log_with(&with_peer, "tenant", tenant);
 	struct log with_status = log_with(rq->authenticated ? &with_tenant : &with_peer, "status",
 	    status);

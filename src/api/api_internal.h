@@ -10,6 +10,7 @@
 
 #include "api.h"
 #include "api_route_internal.h"
+#include "api_value_internal.h"
 #include "arena.h"
 #include "buf.h"
 #include "id.h"
@@ -68,6 +69,7 @@ struct req {
 	struct http_req *http; /* gone once the reply is sent */
 	struct arena *mem;     /* holds this struct, too */
 	char id[REQ_ID_SIZE];
+	char trace_id[VALUE_TRACE_ID_SIZE]; /* of the caller's trace; "": none */
 	const char *method, *raw_path, *peer; /* copies: the log line comes after the reply */
 	int64_t started_ns;                   /* monotonic */
 	bool head;

@@ -167,7 +167,8 @@ value_event_id(const char *text, struct value_event_id *ret)
 			if (!take_number(&text, &id.offset))
 				return false;
 		}
-		if (*text != '\0')
+		/* Beyond any file, and where adding to it would overflow. */
+		if (*text != '\0' || id.offset > INT64_MAX / 2)
 			return false;
 	}
 	*ret = id;

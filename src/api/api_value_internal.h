@@ -35,6 +35,10 @@ int value_idempotency_key(const char *text, char out[static VALUE_KEY_SIZE],
 /* 8 to 64 of [A-Za-z0-9_-]. */
 bool value_request_id_valid(const char *text);
 
+/* The trace id of a traceparent (W3C Trace Context): 32 hexadecimal digits; false when malformed. */
+enum { VALUE_TRACE_ID_SIZE = 33 };
+bool value_trace_id(const char *traceparent, char out[static VALUE_TRACE_ID_SIZE]);
+
 /* Last-Event-ID of a log stream: "<offset>" of the first attempt, "<epoch>.<offset>", or "end". */
 struct value_event_id {
 	bool end;

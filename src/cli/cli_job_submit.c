@@ -6,9 +6,11 @@
 #include "id.h"
 #include "parse.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- inputs -------------------------------------------------------------------------------------------- */
 
@@ -31,6 +33,31 @@ put_base64(struct json_out *o, const uint8_t *p, size_t n)
 	json_put_text(o, "base64", b.n == 0 ? "" : b.p);
 }
 
+/* The whole of a file, "-" for standard input; links are followed, as everywhere on a command line. */
+static int
+read_whole(const char *path, struct buf *out, struct err *e)
+{
+	AUTO_FD int fd = strcmp(path, "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+						: open(path, O_RDONLY | O_CLOEXEC);
+	char *room;
+	ssize_t n;
+
+	if (fd < 0)
+		return err_sys(e, errno, "%.200s cannot be read", path);
+	buf_init(out, CAP_BODY_BYTES + 1);
+	room = buf_room(out, CAP_BODY_BYTES + 1);
+	if (room == NULL)
+		return err_set(e, ERR_NO_MEMORY, "not enough memory to read %.200s", path);
+	n = fd_read_full(fd, room, CAP_BODY_BYTES + 1, e);
+	if (n < 0)
+		return err_wrap(e, "%.200s", path);
+	if (n > CAP_BODY_BYTES)
+		return err_set(e, ERR_TOO_LARGE, "%.200s is larger than %d KiB, the most that a request takes",
+		    path, CAP_BODY_BYTES >> 10);
+	buf_grown(out, (size_t)n);
+	return 0;
+}
+
 /* "FILE" becomes an input of the same base name, "FILE:PATH" one at PATH. */
 static int
 put_input(struct json_out *o, const char *option, struct err *e)
@@ -38,21 +65,20 @@ put_input(struct json_out *o, const char *option, struct err *e)
 	const char *colon = strrchr(option, ':');
 	AUTO_FREE char *file = colon == NULL ? strdup(option) : strndup(option, (size_t)(colon - option));
 	const char *path;
-	AUTO_FREE char *text = NULL;
-	size_t n = 0;
+	AUTO_BUF text = { 0 };
 
 	if (file == NULL)
 		return err_set(e, ERR_NO_MEMORY, "not enough memory for a file name");
 	path = colon != NULL ? colon + 1 : strrchr(file, '/') == NULL ? file : strrchr(file, '/') + 1;
-	if (fd_read_file(AT_FDCWD, file, CAP_BODY_BYTES, &text, &n, e) < 0)
-		return err_wrap(e, "--input %.200s", file);
+	if (read_whole(file, &text, e) < 0)
+		return err_wrap(e, "--input");
 	json_out_begin(o);
 	json_put_text(o, "path", path);
-	if (parse_utf8_valid(text, n)) {
+	if (parse_utf8_valid(text.p, text.n)) {
 		json_out_key(o, "text");
-		json_out_text_n(o, text, n);
+		json_out_text_n(o, text.p, text.n);
 	} else {
-		put_base64(o, (const uint8_t *)text, n);
+		put_base64(o, (const uint8_t *)text.p, text.n);
 	}
 	json_out_end(o);
 	return 0;
@@ -268,7 +294,7 @@ static void
 fetch_environment(struct cli *cli, struct json **ret, struct buf *body)
 {
 	struct err ignored = { 0 };
-	AUTO_BUF path;
+	AUTO_BUF path = { 0 };
 
 	if (cli->n_words == 0 || !cli_flag(cli, "--param"))
 		return;
@@ -306,21 +332,21 @@ build(struct cli *cli, struct buf *out, struct err *e)
 static int
 join_manifest(const struct cli *cli, struct buf *out, struct err *e)
 {
-	AUTO_FREE char *text = NULL;
-	size_t n = 0, at;
+	AUTO_BUF text = { 0 };
+	size_t at;
 
-	if (fd_read_file(AT_FDCWD, cli_option(cli, "--manifest"), CAP_BODY_BYTES, &text, &n, e) < 0)
+	if (read_whole(cli_option(cli, "--manifest"), &text, e) < 0)
 		return err_wrap(e, "--manifest");
-	at = strspn(text, " \t\r\n");
-	if (text[at] != '{')
+	at = strspn(text.p, " \t\r\n");
+	if (text.p[at] != '{')
 		return err_set(e, ERR_USAGE, "the manifest must be a JSON object");
-	at += 1 + strspn(text + at + 1, " \t\r\n");
-	if (out->n > 2 && text[at] != '}') {
+	at += 1 + strspn(text.p + at + 1, " \t\r\n");
+	if (out->n > 2 && text.p[at] != '}') {
 		out->p[out->n - 1] = ',';
-		buf_append(out, text + at, n - at);
+		buf_append(out, text.p + at, text.n - at);
 	} else if (out->n == 2) {
 		buf_clear(out);
-		buf_append(out, text, n);
+		buf_append(out, text.p, text.n);
 	}
 	return buf_check(out, e);
 }
@@ -330,9 +356,10 @@ cli_job_submit(struct cli *cli, struct err *e)
 {
 	const char *key = cli_option(cli, "--idempotency-key");
 	char own_key[UUID_STR_SIZE], id[ID_STR_SIZE];
+	struct uuid job; /* checked, not used: what is printed is an id */
 	AUTO(json) j = NULL;
 	AUTO_BUF answer = { 0 };
-	AUTO_BUF body;
+	AUTO_BUF body = { 0 };
 
 	if (cli->n_words == 0 && !cli_flag(cli, "--manifest"))
 		return err_set(e, ERR_USAGE, "name an environment or give --manifest; see wardian env list");
@@ -347,16 +374,19 @@ cli_job_submit(struct cli *cli, struct err *e)
 	if (cli_post_json(cli, "/v1/jobs", &body, key, &j, &answer, e) < 0)
 		return -1;
 	(void)snprintf(id, sizeof(id), "%s", cli_text(json_root(j), "id"));
+	if (id_parse("job", id, &job, e) < 0)
+		return err_set(e, ERR_PROTOCOL, "the server took the job and did not answer with its id");
 	if (cli_flag(cli, "--follow")) {
 		fprintf(stderr, "%s\n", id);
-		if (cli_follow(cli, id, 0, e) < 0)
+		if (cli_follow(cli, id, "offset=0", e) < 0)
 			return -1;
 		return cli_wait(cli, id, 0, e);
 	}
 	if (cli_flag(cli, "--wait"))
 		return cli_wait(cli, id, 0, e);
 	if (cli->json)
-		return cli_print_raw(&answer, e);
-	puts(id);
+		cli_print_raw(&answer);
+	else
+		puts(id);
 	return 0;
 }

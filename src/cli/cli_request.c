@@ -34,7 +34,8 @@ parse_answer(struct buf *body, struct json **ret, struct err *e)
 	if (json_parse(body->p, body->n, ret, e) == 0)
 		return 0;
 	buf_done(body);
-	return err_wrap(e, "the server's answer");
+	return err_set(e, ERR_PROTOCOL, "the server's answer cannot be read (see it with -o json): %.120s",
+	    e->msg);
 }
 
 int

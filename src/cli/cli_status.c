@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+enum { HTTP_READY = 200, HTTP_NOT_READY = 503 };
+
 static void
 print_checks(const struct json_value *root)
 {
@@ -13,9 +15,30 @@ print_checks(const struct json_value *root)
 		bool ok = false;
 
 		(void)json_get_bool(json_member(row, "ok"), &ok);
-		printf("  [%s] %s", ok ? "ok" : "--", cli_text(row, "name"));
-		if (!ok && cli_text(row, "detail")[0] != '\0')
-			printf(": %s", cli_text(row, "detail"));
+		printf("  [%s] ", ok ? "ok" : "--");
+		cli_print_line(stdout, cli_text(row, "name"));
+		if (!ok && cli_text(row, "detail")[0] != '\0') {
+			printf(": ");
+			cli_print_line(stdout, cli_text(row, "detail"));
+		}
+		putchar('\n');
+	}
+}
+
+static void
+print_identity(struct cli *cli)
+{
+	AUTO(json) me = NULL;
+	AUTO_BUF me_body = { 0 };
+	struct err ignored = { 0 };
+
+	if (cli_get_json(cli, "/v1/me", &me, &me_body, &ignored) == 0) {
+		cli_print_field("tenant", cli_text(json_root(me), "tenant_id"));
+		cli_print_field("name", cli_text(json_root(me), "tenant_name"));
+		cli_print_field("key", cli_text(json_root(me), "key"));
+	} else {
+		printf("tenant         unknown: ");
+		cli_print_line(stdout, ignored.msg);
 		putchar('\n');
 	}
 }
@@ -24,31 +47,26 @@ int
 cli_status(struct cli *cli, struct err *e)
 {
 	AUTO(json) ready = NULL;
-	AUTO(json) me = NULL;
-	AUTO_BUF ready_body = { 0 };
-	AUTO_BUF me_body = { 0 };
-	struct client_request q = { .method = "GET", .path = "/readyz?verbose=true" };
+	AUTO_BUF body = { 0 };
+	struct client_request q = { .method = "GET", .path = "/readyz?verbose=true", .once = true };
 	struct client_response r;
-	struct err ignored = { 0 };
 
-	/* Not ready is an answer here, not an error: 503 carries the same document. */
 	if (client_request(cli->client, &q, &r, e) < 0)
 		return -1;
-	ready_body = r.body;
-	if (cli->json)
-		return cli_print_raw(&ready_body, e);
-	if (json_parse(ready_body.p, ready_body.n, &ready, e) < 0)
-		return err_wrap(e, "the answer of /readyz");
-	printf("server         %s\n", r.status == 200 ? "ready" : "not ready");
-	print_checks(json_root(ready));
-	if (cli_get_json(cli, "/v1/me", &me, &me_body, &ignored) == 0) {
-		cli_print_field("tenant", cli_text(json_root(me), "tenant_id"));
-		cli_print_field("name", cli_text(json_root(me), "tenant_name"));
-		cli_print_field("key", cli_text(json_root(me), "key"));
-	} else {
-		printf("tenant         unknown: %s\n", ignored.msg);
-	}
-	if (r.status != 200)
+	body = r.body;
+	/* Not ready is an answer here, not an error: 503 carries the same document. */
+	if (r.status != HTTP_READY && r.status != HTTP_NOT_READY)
+		return client_problem(&r, e);
+	if (r.status != HTTP_READY)
 		cli->exit_status = err_exit_status(ERR_UNAVAILABLE);
+	if (json_parse(body.p, body.n, &ready, e) < 0)
+		return err_set(e, ERR_PROTOCOL, "the answer of /readyz cannot be read; is this address Wardian's?");
+	if (cli->json) {
+		cli_print_raw(&body);
+		return 0;
+	}
+	printf("server         %s\n", r.status == HTTP_READY ? "ready" : "not ready");
+	print_checks(json_root(ready));
+	print_identity(cli);
 	return 0;
 }

@@ -5,6 +5,8 @@
 #include "parse.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,13 +31,29 @@ struct globals {
 	bool help, version;
 };
 
+/* noun NULL: of all. */
+static void
+print_commands(const char *noun)
+{
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if (noun != NULL && strcmp(commands[i].noun, noun) != 0)
+			continue;
+		printf("  %-6s %-9s %-14s %s\n", commands[i].noun, commands[i].verb, commands[i].words,
+		    commands[i].summary);
+	}
+}
+
+static bool
+asks_for_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
+}
+
 static void
 print_usage(void)
 {
 	puts("Usage: wardian NOUN VERB [WORDS] [OPTIONS]\n");
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		printf("  %-6s %-9s %-14s %s\n", commands[i].noun, commands[i].verb, commands[i].words,
-		    commands[i].summary);
+	print_commands(NULL);
 	puts("\nOptions of every command:\n"
 	     "  -o, --output-format table|json   json is the API's answer, unchanged (WARDIAN_OUTPUT)\n"
 	     "  --server URL                     default http://127.0.0.1:8080 (WARDIAN_URL)\n"
@@ -92,6 +110,7 @@ option_kind(const char *list, const char *name, size_t n)
 static int
 take_global(struct globals *g, int argc, char **argv, int *i, struct err *e)
 {
+	const char *word = argv[*i];
 	static const struct {
 		const char *name, *alias;
 		size_t offset;
@@ -101,16 +120,23 @@ take_global(struct globals *g, int argc, char **argv, int *i, struct err *e)
 		{ "--api-key-file", "--api-key-file", offsetof(struct globals, key_file) },
 	};
 
-	if (strcmp(argv[*i], "-h") == 0 || strcmp(argv[*i], "--help") == 0)
+	if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0)
 		return g->help = true;
-	if (strcmp(argv[*i], "--version") == 0)
+	if (strcmp(word, "--version") == 0)
 		return g->version = true;
 	for (size_t k = 0; k < ARRAY_LEN(valued); k++) {
-		if (strcmp(argv[*i], valued[k].name) != 0 && strcmp(argv[*i], valued[k].alias) != 0)
+		const char **value = (const char **)(void *)((char *)g + valued[k].offset);
+		size_t n = strlen(valued[k].name);
+
+		if (strncmp(word, valued[k].name, n) == 0 && word[n] == '=') {
+			*value = word + n + 1;
+			return 1;
+		}
+		if (strcmp(word, valued[k].name) != 0 && strcmp(word, valued[k].alias) != 0)
 			continue;
 		if (*i + 1 >= argc)
-			return err_set(e, ERR_USAGE, "%s needs a value", argv[*i]);
-		*(const char **)(void *)((char *)g + valued[k].offset) = argv[++*i];
+			return err_set(e, ERR_USAGE, "%s needs a value", word);
+		*value = argv[++*i];
 		return 1;
 	}
 	return 0;
@@ -152,6 +178,15 @@ find_command(const char *noun, const char *verb)
 		    (commands[i].verb[0] == '\0' || strcmp(commands[i].verb, verb) == 0))
 			return &commands[i];
 	return NULL;
+}
+
+static bool
+noun_known(const char *noun)
+{
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (strcmp(commands[i].noun, noun) == 0)
+			return true;
+	return false;
 }
 
 static int
@@ -260,7 +295,7 @@ read_arguments(const struct command *c, struct globals *g, struct cli *cli, int 
 			    c->most, c->words);
 		}
 	}
-	if (!g->help && cli->n_words < c->least)
+	if (!g->help && !g->version && cli->n_words < c->least)
 		return err_set(e, ERR_USAGE, "'%s %s' needs: %s", c->noun, c->verb, c->words);
 	return 0;
 }
@@ -272,8 +307,7 @@ run(struct cli *cli, int argc, char **argv, struct err *e)
 	struct globals g = { 0 };
 	const struct command *c;
 
-	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-	    strcmp(argv[1], "help") == 0) {
+	if (argc < 2 || asks_for_help(argv[1])) {
 		print_usage();
 		cli->exit_status = argc < 2 ? err_exit_status(ERR_USAGE) : 0;
 		return 0;
@@ -283,6 +317,10 @@ run(struct cli *cli, int argc, char **argv, struct err *e)
 		return 0;
 	}
 	c = find_command(argv[1], verb);
+	if (c == NULL && noun_known(argv[1]) && asks_for_help(verb)) {
+		print_commands(argv[1]);
+		return 0;
+	}
 	if (c == NULL)
 		return unknown_command(argv[1], verb, e);
 	if (read_arguments(c, &g, cli, argc, argv, e) < 0)
@@ -291,36 +329,72 @@ run(struct cli *cli, int argc, char **argv, struct err *e)
 		print_command_help(c);
 		return 0;
 	}
+	if (g.version) {
+		puts("wardian " WARDIAN_VERSION);
+		return 0;
+	}
 	if (choose_output(&g, cli, e) < 0 || connect_server(&g, cli, e) < 0)
 		return -1;
 	return c->fn(cli, e);
 }
 
+/* Messages quote servers and arguments: nothing in them may drive the terminal. */
 static void
 print_error(const struct err *e)
 {
 	fprintf(stderr, "wardian: ");
-	fprintf(stderr, "%s (%s)\n", e->msg, err_slug(e->code));
-	for (uint32_t i = 0; i < e->n_fields; i++)
-		fprintf(stderr, "  %s: %s\n", e->fields[i].name[0] == '\0' ? "/" : e->fields[i].name,
-		    e->fields[i].msg);
+	cli_print_line(stderr, e->msg);
+	fprintf(stderr, " (%s)\n", err_slug(e->code));
+	for (uint32_t i = 0; i < e->n_fields; i++) {
+		fprintf(stderr, "  ");
+		cli_print_line(stderr, e->fields[i].name[0] == '\0' ? "/" : e->fields[i].name);
+		fprintf(stderr, ": ");
+		cli_print_line(stderr, e->fields[i].msg);
+		fprintf(stderr, "\n");
+	}
+}
+
+/* A standard descriptor that the caller closed would be given to the next socket, and what is printed
+ * would go to the server.  In its place comes one that fails: read-only for output. */
+static void
+fill_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC) != fd)
+			abort(); /* without /dev/null there is nothing safe to do */
+}
+
+/* The reader of our output has left: end like other programs in a pipeline. */
+static void
+end_when_reader_left(void)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO };
+
+	if (poll(&out, 1, 0) != 1 || (out.revents & POLLERR) == 0)
+		return;
+	(void)signal(SIGPIPE, SIG_DFL); /* cannot fail for a valid signal */
+	(void)raise(SIGPIPE);
 }
 
 int
 main(int argc, char **argv)
 {
-	struct cli cli = { .colour = isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == NULL };
+	struct cli cli = { 0 };
 	struct err e = { 0 };
 	int rc;
 
+	fill_standard_descriptors();
+	(void)signal(SIGPIPE, SIG_IGN); /* see client.h */
 	json_start();
 	rc = run(&cli, argc, argv, &e);
 	client_free(cli.client);
-	if (rc < 0) {
-		print_error(&e);
-		return err_exit_status(e.code);
-	}
-	if (fflush(stdout) != 0)
-		return 1;
-	return cli.exit_status;
+	if (rc == 0)
+		rc = cli_flush(&e);
+	if (rc == 0)
+		return cli.exit_status;
+	if (e.code == ERR_SYSTEM)
+		end_when_reader_left();
+	print_error(&e);
+	return err_exit_status(e.code);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client.h"
+#include "clock.h"
 #include "json.h"
 #include "parse.h"
 
@@ -34,7 +35,19 @@ struct exchange {
 	char etag[80];
 	int retry_after_s;
 	bool stopped;
+	int64_t idle_ms;  /* longest silence; 0: not watched */
+	int64_t heard_ms; /* monotonic, when the last piece came */
 };
+
+/* Visible ASCII: what keys are made of, and nothing that could begin another header. */
+static bool
+header_value_fits(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text <= ' ' || *text > '~')
+			return false;
+	return true;
+}
 
 int
 client_new(const struct client_options *o, struct client **ret, struct err *e)
@@ -46,6 +59,9 @@ client_new(const struct client_options *o, struct client **ret, struct err *e)
 		    "the server must be a URL like http://127.0.0.1:8080 (WARDIAN_URL or --server)");
 	if (o->api_key != NULL && strlen(o->api_key) > sizeof(c->authorization) - 32)
 		return err_set(e, ERR_USAGE, "the API key is too long to be one (WARDIAN_API_KEY)");
+	if (o->api_key != NULL && !header_value_fits(o->api_key))
+		return err_set(e, ERR_USAGE,
+		    "the API key holds blanks or control characters; copy it again (WARDIAN_API_KEY)");
 	c = calloc(1, sizeof(*c));
 	if (c == NULL)
 		return err_set(e, ERR_NO_MEMORY, "not enough memory for the HTTP client");
@@ -80,6 +96,7 @@ on_body(char *p, size_t size, size_t n, void *arg)
 	struct exchange *x = arg;
 	long status = 0;
 
+	x->heard_ms = clock_mono_ms();
 	(void)curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &status); /* a valid handle cannot fail */
 	if (x->fn != NULL && status >= 200 && status < 300) {
 		if (x->fn(x->ctx, p, size * n))
@@ -89,6 +106,19 @@ on_body(char *p, size_t size, size_t n, void *arg)
 	}
 	buf_append(x->body, p, size * n);
 	return x->body->failed ? 0 : size * n;
+}
+
+/* The library's own limit (CURLOPT_LOW_SPEED_TIME) averages, and takes a heartbeat for nothing. */
+static int
+on_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
+{
+	const struct exchange *x = arg;
+
+	(void)down_total;
+	(void)down;
+	(void)up_total;
+	(void)up;
+	return x->idle_ms > 0 && clock_mono_ms() - x->heard_ms > x->idle_ms;
 }
 
 static size_t
@@ -108,8 +138,8 @@ on_header(char *p, size_t size, size_t n, void *arg)
 	if (strncasecmp(line, "etag: ", 6) == 0)
 		(void)snprintf(x->etag, sizeof(x->etag), "%.79s", line + 6);
 	else if (strncasecmp(line, "retry-after: ", 13) == 0 &&
-	    parse_i64(line + 13, 0, RETRY_AFTER_MAX_S, &seconds, &ignored) == 0)
-		x->retry_after_s = (int)seconds;
+	    parse_i64(line + 13, 0, INT32_MAX, &seconds, &ignored) == 0)
+		x->retry_after_s = seconds < RETRY_AFTER_MAX_S ? (int)seconds : RETRY_AFTER_MAX_S;
 	return len;
 }
 
@@ -141,6 +171,10 @@ make_headers(const struct client *c, const struct client_request *q)
 		(void)snprintf(line, sizeof(line), "Idempotency-Key: %.255s", q->idempotency_key);
 		add_header(&list, line, &ok);
 	}
+	if (q->last_event_id != NULL) {
+		(void)snprintf(line, sizeof(line), "Last-Event-ID: %.255s", q->last_event_id);
+		add_header(&list, line, &ok);
+	}
 	if (!ok) {
 		curl_slist_free_all(list);
 		return NULL;
@@ -168,10 +202,15 @@ set_common(CURL *curl, const char *url, struct curl_slist *headers, struct excha
 }
 
 static int
-make_url(const struct client *c, const char *path, char url[static URL_MAX], struct err *e)
+make_url(const struct client *c, const struct client_request *q, char url[static URL_MAX],
+    struct err *e)
 {
-	int n = snprintf(url, URL_MAX, "%s%s", c->server, path);
+	int n = snprintf(url, URL_MAX, "%s%s", c->server, q->path);
 
+	if (q->idempotency_key != NULL &&
+	    (q->idempotency_key[0] == '\0' || strlen(q->idempotency_key) > 255 ||
+		!header_value_fits(q->idempotency_key)))
+		return err_set(e, ERR_USAGE, "an idempotency key is 1 to 255 visible ASCII characters");
 	if (n < 0 || n >= URL_MAX)
 		return err_set(e, ERR_URI_TOO_LONG, "the request's address is too long; use fewer filters");
 	return 0;
@@ -180,7 +219,7 @@ make_url(const struct client *c, const char *path, char url[static URL_MAX], str
 static int
 transport_error(const struct client *c, CURLcode rc, struct err *e)
 {
-	if (rc == CURLE_OPERATION_TIMEDOUT)
+	if (rc == CURLE_OPERATION_TIMEDOUT || rc == CURLE_ABORTED_BY_CALLBACK)
 		return err_set(e, ERR_TIMEOUT, "%s did not answer in time", c->server);
 	if (rc == CURLE_WRITE_ERROR)
 		return err_set(e, ERR_TOO_LARGE, "the answer of %s is larger than %d MiB", c->server,
@@ -229,7 +268,7 @@ client_request(struct client *c, const struct client_request *q, struct client_r
 	char url[URL_MAX];
 	int retry_s = 0;
 
-	if (make_url(c, q->path, url, e) < 0)
+	if (make_url(c, q, url, e) < 0)
 		return -1;
 	for (int attempt = 1;; attempt++) {
 		*ret = (struct client_response){ 0 };
@@ -238,7 +277,7 @@ client_request(struct client *c, const struct client_request *q, struct client_r
 			buf_done(&ret->body);
 			return -1;
 		}
-		if (ret->status != 503 || !safe || attempt == TRIES)
+		if (ret->status != 503 || !safe || q->once || attempt == TRIES)
 			return 0;
 		buf_done(&ret->body);
 		(void)poll(NULL, 0, (retry_s > 0 ? retry_s : 1) * 1000);
@@ -246,25 +285,28 @@ client_request(struct client *c, const struct client_request *q, struct client_r
 }
 
 int
-client_stream(struct client *c, const char *path, bool (*fn)(void *ctx, const char *p, size_t n),
-    void *ctx, struct err *e)
+client_stream(struct client *c, const struct client_request *q,
+    bool (*fn)(void *ctx, const char *p, size_t n), void *ctx, struct err *e)
 {
 	struct client_response r = { 0 };
-	struct client_request q = { .method = "GET", .path = path };
 	struct curl_slist *headers;
-	struct exchange x = { .body = &r.body, .fn = fn, .ctx = ctx, .curl = c->curl };
+	struct exchange x = { .body = &r.body, .fn = fn, .ctx = ctx, .curl = c->curl,
+		.idle_ms = c->timeout_ms, .heard_ms = clock_mono_ms() };
 	char url[URL_MAX];
 	long status = 0;
 	CURLcode rc;
 	int failed = 0;
 
-	if (make_url(c, path, url, e) < 0)
+	if (make_url(c, q, url, e) < 0)
 		return -1;
-	headers = make_headers(c, &q);
+	headers = make_headers(c, q);
 	if (headers == NULL)
 		return err_set(e, ERR_NO_MEMORY, "not enough memory for a request");
 	buf_init(&r.body, BODY_MAX);
 	set_common(c->curl, url, headers, &x);
+	(void)curl_easy_setopt(c->curl, CURLOPT_NOPROGRESS, 0L);
+	(void)curl_easy_setopt(c->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+	(void)curl_easy_setopt(c->curl, CURLOPT_XFERINFODATA, &x);
 	rc = curl_easy_perform(c->curl);
 	curl_slist_free_all(headers);
 	(void)curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
@@ -282,12 +324,15 @@ client_stream(struct client *c, const char *path, bool (*fn)(void *ctx, const ch
 static void
 take_fields(const struct json_value *errors, struct err *e)
 {
+	static const char *const places[] = { "pointer", "parameter", "header" };
+
 	for (size_t i = 0; i < json_count(errors); i++) {
 		const struct json_value *row = json_at(errors, i);
 		const char *pointer = "", *detail = "";
 
-		if (!json_get_text(json_member(row, "pointer"), &pointer))
-			(void)json_get_text(json_member(row, "parameter"), &pointer);
+		for (size_t k = 0; k < ARRAY_LEN(places); k++)
+			if (json_get_text(json_member(row, places[k]), &pointer))
+				break;
 		(void)json_get_text(json_member(row, "detail"), &detail);
 		err_field_add(e, pointer, "%s", detail);
 	}
@@ -308,6 +353,8 @@ client_problem(const struct client_response *r, struct err *e)
 	(void)json_get_text(json_member(json_root(j), "title"), &title);
 	if (!json_get_text(json_member(json_root(j), "detail"), &detail))
 		detail = title;
+	if (detail[0] == '\0')
+		return err_set(e, ERR_PROTOCOL, "the server answered %d and does not say why", r->status);
 	known = err_code_of_slug(code);
 	err_set(e, known == ERR_NONE ? ERR_PROTOCOL : known, "%s", detail);
 	if (json_member(json_root(j), "errors") != NULL)

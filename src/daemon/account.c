@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon_internal.h"
+#include "sandbox.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -67,5 +68,5 @@ account_become(const struct account *a, struct err *e)
 	/* Keys and tenants' data pass through this memory: no core, no ptrace by the same user. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return err_sys(e, errno, "become undumpable");
-	return 0;
+	return sandbox_lock_daemon(e); /* the database, started later, inherits it */
 }

@@ -3,10 +3,10 @@
  * The daemon from start to stop.  Order of the start: state directory, environments, spawner (all
  * that needs root), then the account without privileges, then database, pools, scheduler, server.
  * Order of the stop: no new work (api_drain), the HTTP server until its last connection, the loop,
- * the scheduler (runs live on under their keepers), the workers, the pools, the private PostgreSQL.
+ * the workers, the scheduler (runs live on under their keepers), the pools, the private PostgreSQL.
  *
  * Threads: main runs the HTTP loop; `http.workers` workers run handlers; the scheduler has a loop
- * and a ledger thread; the database module has its committers; api has the log follower.
+ * and three pools of one thread; the database module has its committers; api has the log follower.
  */
 
 #include "api.h"
@@ -30,6 +30,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { STOP_GRACE_MS = 8000, KEY_CACHE_MS = 5000, KEY_CACHE_ENTRIES = 4096 };
@@ -58,19 +59,27 @@ struct app {
 	bool stopping;
 };
 
+/* What db_options.observe names, and the counter it goes to. */
 static void
 observe_db(void *ctx, const char *what, int64_t ns)
 {
+	static const struct {
+		const char *what;
+		enum metric id;
+	} counters[] = { { "batch", METRIC_DB_GROUP_COMMITS }, { "write", METRIC_DB_GROUP_WRITES },
+		{ "opened", METRIC_DB_OPENED }, { "closed", METRIC_DB_CLOSED } };
 	struct app *a = ctx;
 
-	if (ns >= 0)
+	if (ns >= 0) {
 		metrics_observe_ns(a->metrics, METRIC_DB_CALL, ns);
-	else if (strcmp(what, "group-commit") == 0)
-		metrics_add(a->metrics, METRIC_DB_GROUP_COMMITS, 1);
-	else if (strcmp(what, "group-write") == 0)
-		metrics_add(a->metrics, METRIC_DB_GROUP_WRITES, 1);
-	else
-		metrics_add_by(a->metrics, METRIC_DB_ERRORS, what, 1);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(counters); i++)
+		if (strcmp(what, counters[i].what) == 0) {
+			metrics_add(a->metrics, counters[i].id, 1);
+			return;
+		}
+	metrics_add_by(a->metrics, METRIC_DB_ERRORS, what, 1);
 }
 
 static void
@@ -190,7 +199,7 @@ start_sched(struct app *a, struct err *e)
 		.processes = c->limits_job_processes, .grace_ms = c->limits_job_grace_ms,
 		.runs_dir = state_path(&a->state, "runs", runs),
 		.spawner_socket = state_path(&a->state, "spawner.sock", socket_path),
-		.log = log_component(&a->log, "sched") };
+		.sole = c->database_url[0] == '\0', .log = log_component(&a->log, "sched") };
 
 	return sched_start(&o, &a->sched, e);
 }
@@ -297,8 +306,8 @@ watch_signals(struct app *a, struct err *e)
 static void
 stop_all(struct app *a)
 {
+	work_free(a->work); /* workers ring the scheduler's bell */
 	sched_stop(a->sched);
-	work_free(a->work);
 	http_free(a->http);
 	api_free(a->api);
 	loop_watch_free(a->signals);
@@ -319,6 +328,9 @@ static int
 start_all(struct app *a, struct err *e)
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	/* Run directories are read by keepers as members of the daemon's group. */
+	(void)umask(0027);
 
 	json_start();
 	if (sigaction(SIGPIPE, &ignore, NULL) < 0)

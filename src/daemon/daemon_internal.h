@@ -22,8 +22,8 @@ struct account {
 };
 /* ERR_CONF naming the command that makes the user. */
 int account_find(const struct conf *c, struct account *ret, struct err *e) MUST_CHECK;
-/* Becomes the account for good: groups, gid, uid, then no_new_privs and no capabilities; reads back.
- * Does nothing but the last two when there is nothing to change. */
+/* Becomes the account for good: groups, gid, uid, then no capabilities, no_new_privs and the daemon's
+ * system call filter; reads back.  Does nothing but the last three when there is nothing to change. */
 int account_become(const struct account *a, struct err *e) MUST_CHECK;
 
 struct state {

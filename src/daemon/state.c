@@ -54,14 +54,33 @@ own_dir(int dirfd, const char *name, const struct account *a, struct err *e)
 	return 0;
 }
 
+/* The directory is the account's, which may have put a hard link to a file of root's in place: only
+ * what was made here is given away. */
+static int
+open_lock(struct state *s, const struct account *a, struct err *e)
+{
+	struct stat st;
+
+	s->lockfd = openat(s->dirfd, "lock", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (s->lockfd >= 0)
+		return !a->change || fchown(s->lockfd, a->uid, a->gid) == 0
+		    ? 0
+		    : err_sys(e, errno, "give the lock file to its user");
+	if (errno == EEXIST)
+		s->lockfd = openat(s->dirfd, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (s->lockfd < 0 || fstat(s->lockfd, &st) < 0)
+		return err_sys(e, errno, "the state directory %s cannot be written", s->dir);
+	if (!S_ISREG(st.st_mode) || st.st_nlink > 1 || (st.st_uid != a->uid && st.st_uid != 0))
+		return err_set(e, ERR_CONF,
+		    "%s/lock is no lock file of this user's; remove it while no wardiand runs", s->dir);
+	return 0;
+}
+
 static int
 take_lock(struct state *s, const struct account *a, bool exclusive, bool *ret_served, struct err *e)
 {
-	s->lockfd = openat(s->dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (s->lockfd < 0)
-		return err_sys(e, errno, "the state directory %s cannot be written", s->dir);
-	if (a->change && fchown(s->lockfd, a->uid, a->gid) < 0)
-		return err_sys(e, errno, "give the lock file to its user");
+	if (open_lock(s, a, e) < 0)
+		return -1;
 	if (flock(s->lockfd, LOCK_EX | LOCK_NB) == 0) {
 		*ret_served = false;
 		return 0;

@@ -73,6 +73,7 @@ struct keeper {
 	struct keeper_launch launch;
 	struct inputs inputs;
 	struct run_log log;
+	int exit_fd; /* reserved for the exit record, -1: none */
 	struct sock_filter *filter;
 	size_t n_filter;
 	int landlock_fd;          /* -1: this kernel has none */

@@ -88,7 +88,8 @@ step_inputs(struct keeper *k, struct err *e)
 static int
 step_log(struct keeper *k, struct err *e)
 {
-	if (run_log_open(&k->log, KEEPER_FD_OUT, k->order.limits.log_bytes, e) < 0)
+	if (run_log_open(&k->log, KEEPER_FD_OUT, k->order.limits.log_bytes, e) < 0 ||
+	    sandbox_exit_reserve(KEEPER_FD_OUT, &k->exit_fd, e) < 0)
 		return -1;
 	for (int i = 0; i < STREAMS; i++) {
 		int ends[2];
@@ -139,7 +140,8 @@ fail(const struct keeper *k, uint32_t step, int sys)
 	struct sandbox_exit x = { .id = k->order.id, .outcome = SANDBOX_FAULT, .step = step, .sys = sys };
 	struct err ignored = { 0 };
 
-	if (!report(KEEPER_FAILED, step, sys) && sandbox_exit_write(KEEPER_FD_OUT, &x, &ignored) < 0)
+	if (!report(KEEPER_FAILED, step, sys) &&
+	    sandbox_exit_put(KEEPER_FD_OUT, k->exit_fd, &x, &ignored) < 0)
 		_exit(2); /* nobody will know but by the absence of a record */
 	_exit(1);
 }
@@ -288,12 +290,13 @@ main(void)
 	(void)prctl(PR_SET_NAME, "wardian-keeper");
 	if (k == NULL || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		_exit(1);
+	k->exit_fd = -1;
 	if (receive_order(&k->order, &e) < 0)
 		_exit(1);
 	prepare(k);
 	x.id = k->order.id;
 	run(k, &x);
-	if (sandbox_exit_write(KEEPER_FD_OUT, &x, &e) < 0)
+	if (sandbox_exit_put(KEEPER_FD_OUT, k->exit_fd, &x, &e) < 0)
 		_exit(1); /* no record: the daemon takes it as a fault of the platform */
 	_exit(0);
 }

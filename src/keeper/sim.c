@@ -252,6 +252,8 @@ sim_start(struct keeper *k, struct sim_fault *f, struct err *e)
 	k->pid = clone(sim_main, stack + STACK_BYTES, CLONE_VM | CLONE_VFORK | SIGCHLD, &s);
 	if (k->pid < 0)
 		f->sys = errno;
+	else if (f->sys == 0 && f->step != SANDBOX_STEP_EXEC)
+		f->sys = ECHILD; /* killed on the way: the program had no part in it */
 	(void)munmap(stack, STACK_BYTES);
 	return k->pid < 0 ? err_sys(e, f->sys, "cannot clone the simulation") : 0;
 }

@@ -149,6 +149,9 @@ restart_silence(struct watch *w)
 static void
 look_at_clocks(struct watch *w)
 {
+	/* It ended by itself, however late this process came to see it. */
+	if (w->over)
+		return;
 	if (deadline_passed(w->wall))
 		end_politely(w, SANDBOX_WALL);
 	if (deadline_passed(w->silence))

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -45,6 +46,26 @@ open_dir(int dirfd, const char *name)
 	return openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 }
 
+/* The first processes of a group, one a line; the last line may be cut, and comes next time. */
+static int
+read_procs(int dirfd, char **ret, size_t *ret_n, struct err *e)
+{
+	AUTO_FD int fd = openat(dirfd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	AUTO_FREE char *text = malloc(PROCS_MAX + 1);
+	ssize_t n;
+
+	if (fd < 0 || text == NULL)
+		return err_sys(e, errno, "cannot open the list of a control group");
+	n = fd_read_full(fd, text, PROCS_MAX, e);
+	if (n < 0)
+		return -1;
+	text[n] = '\0';
+	*ret_n = (size_t)n;
+	*ret = text;
+	text = NULL;
+	return 0;
+}
+
 /* --- the host ------------------------------------------------------------------------------------- */
 
 /* Moves the processes of the own group into a leaf, so that it may hand controllers down. */
@@ -62,7 +83,7 @@ step_aside(int own_fd, struct err *e)
 		AUTO_FREE char *pids = NULL;
 		size_t n;
 
-		if (fd_read_file(own_fd, "cgroup.procs", PROCS_MAX, &pids, &n, e) < 0)
+		if (read_procs(own_fd, &pids, &n, e) < 0)
 			return -1;
 		if (n == 0)
 			return 0;
@@ -321,7 +342,7 @@ kill_members(int fd, uint32_t version)
 		AUTO_FREE char *pids = NULL;
 		size_t n;
 
-		if (fd_read_file(fd, "cgroup.procs", PROCS_MAX, &pids, &n, &ignored) < 0 || n == 0)
+		if (read_procs(fd, &pids, &n, &ignored) < 0 || n == 0)
 			return;
 		for (char *p = pids, *end; (end = strchr(p, '\n')) != NULL; p = end + 1) {
 			int64_t pid;

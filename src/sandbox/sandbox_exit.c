@@ -84,15 +84,31 @@ sandbox_exit_read(int run_dirfd, struct sandbox_exit *ret, struct err *e)
 	return sandbox_exit_decode(n == 0 ? "" : text, n, ret, e) < 0 ? -1 : 1;
 }
 
-/* A file without a name, given one when it is whole. */
-static int
-write_linked(int out_dirfd, const struct sandbox_exit *x, struct err *e)
+int
+sandbox_exit_reserve(int out_dirfd, int *ret_fd, struct err *e)
 {
 	AUTO_FD int fd = openat(out_dirfd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0640);
-	char path[32];
+	const struct sandbox_exit room = { 0 };
 
+	*ret_fd = -1;
+	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) /* NFS and old kernels' overlayfs */
+		return 0;
 	if (fd < 0)
 		return err_sys(e, errno, "cannot create the exit record");
+	if (fd_write_all(fd, &room, sizeof(room), e) < 0)
+		return -1;
+	*ret_fd = fd_take(&fd);
+	return 0;
+}
+
+/* The file without a name gets one when it is whole. */
+static int
+write_linked(int out_dirfd, int fd, const struct sandbox_exit *x, struct err *e)
+{
+	char path[32];
+
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return err_sys(e, errno, "cannot write the exit record");
 	if (fd_write_all(fd, x, sizeof(*x), e) < 0)
 		return -1;
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
@@ -102,18 +118,23 @@ write_linked(int out_dirfd, const struct sandbox_exit *x, struct err *e)
 }
 
 int
-sandbox_exit_write(int out_dirfd, struct sandbox_exit *x, struct err *e)
+sandbox_exit_put(int out_dirfd, int reserved_fd, struct sandbox_exit *x, struct err *e)
 {
-	struct err why = { 0 };
-
 	x->magic = SANDBOX_EXIT_MAGIC;
 	x->version = EXIT_VERSION;
 	x->checksum = checksum(x);
 	REQUIRE(sane(x));
-	if (write_linked(out_dirfd, x, &why) == 0)
-		return 0;
-	if (why.sys == EOPNOTSUPP || why.sys == EISDIR) /* overlayfs and NFS have no O_TMPFILE */
-		return fd_write_file(out_dirfd, "exit", x, sizeof(*x), 0640, e);
-	*e = why;
-	return -1;
+	if (reserved_fd >= 0)
+		return write_linked(out_dirfd, reserved_fd, x, e);
+	return fd_write_file(out_dirfd, "exit", x, sizeof(*x), 0640, e);
+}
+
+int
+sandbox_exit_write(int out_dirfd, struct sandbox_exit *x, struct err *e)
+{
+	AUTO_FD int fd = -1;
+
+	if (sandbox_exit_reserve(out_dirfd, &fd, e) < 0)
+		return -1;
+	return sandbox_exit_put(out_dirfd, fd, x, e);
 }

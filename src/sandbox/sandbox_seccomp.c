@@ -6,6 +6,9 @@
  * one comparison per call would be 400.  libseccomp gives the numbers of this architecture.
  *
  *   architecture ─▶ argument checks, one block per row ─▶ tree over ranges ─▶ allow|eperm|enosys|kill
+ *
+ * The daemon's own filter (seccomp_daemon.def) is compiled in the same way, with another answer for
+ * what no row names.
  */
 #include "sandbox_seccomp_internal.h"
 
@@ -26,6 +29,8 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #if defined(__x86_64__)
 #define NATIVE_ARCH AUDIT_ARCH_X86_64
@@ -46,19 +51,27 @@ static const uint32_t answer_actions[ANSWERS] = {
 	[ANSWER_KILL] = SECCOMP_RET_KILL_PROCESS,
 };
 
-static const struct call {
+struct call {
 	const char *name;
 	enum answer answer;
-} calls[] = {
+};
+static const struct call run_calls[] = {
 #define ALLOW(name) { name, ANSWER_ALLOW },
 #define REFUSE(name) { name, ANSWER_REFUSE },
 #include "seccomp.def"
 #undef ALLOW
 #undef REFUSE
 };
+static const struct call daemon_calls[] = {
+#define REFUSE(name) { name, ANSWER_REFUSE },
+#define ABSENT(name) { name, ANSWER_UNKNOWN },
+#include "seccomp_daemon.def"
+#undef REFUSE
+#undef ABSENT
+};
 
 enum argument_test { ONE_OF, NONE_OF };
-static const struct argument {
+struct argument {
 	const char *name;
 	unsigned index;
 	uint32_t mask;
@@ -66,14 +79,29 @@ static const struct argument {
 	uint32_t sys;
 	size_t n;
 	uint32_t values[VALUES_MAX];
-} arguments[] = {
+};
 #define COUNT(...) (sizeof((uint32_t[]){ __VA_ARGS__ }) / sizeof(uint32_t))
 #define ARGUMENT(name, index, mask, test, sys, ...)                                                \
 	{ name, index, mask, test, sys, COUNT(__VA_ARGS__), { __VA_ARGS__ } },
+static const struct argument run_arguments[] = {
 #include "seccomp.def"
+};
+static const struct argument daemon_arguments[] = {
+#include "seccomp_daemon.def"
+};
 #undef ARGUMENT
 #undef COUNT
-};
+
+static const struct filter {
+	const struct argument *arguments;
+	size_t n_arguments;
+	const struct call *calls;
+	size_t n_calls;
+	enum answer other; /* for a number that no row names */
+} run_filter = { run_arguments, ARRAY_LEN(run_arguments), run_calls, ARRAY_LEN(run_calls),
+	ANSWER_UNKNOWN },
+  daemon_filter = { daemon_arguments, ARRAY_LEN(daemon_arguments), daemon_calls,
+	  ARRAY_LEN(daemon_calls), ANSWER_ALLOW };
 
 static void
 put(struct seccomp_code *c, uint16_t code, uint32_t k, size_t jt, size_t jf)
@@ -131,7 +159,7 @@ struct ranges {
 };
 
 /* Number of a call here, or -1 where this architecture or this libseccomp does not know it: it then
- * stays ENOSYS, the closed side. */
+ * gets the filter's answer for others, which for a run is ENOSYS, the closed side. */
 static int
 call_number(const char *name)
 {
@@ -141,24 +169,24 @@ call_number(const char *name)
 }
 
 static void
-fill_ranges(struct ranges *r)
+fill_ranges(const struct filter *f, struct ranges *r)
 {
 	uint8_t answers[NUMBERS];
 
-	memset(answers, ANSWER_UNKNOWN, sizeof(answers));
-	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
-		int nr = call_number(calls[i].name);
+	memset(answers, (int)f->other, sizeof(answers));
+	for (size_t i = 0; i < f->n_calls; i++) {
+		int nr = call_number(f->calls[i].name);
 
 		if (nr >= 0)
-			answers[nr] = (uint8_t)calls[i].answer;
+			answers[nr] = (uint8_t)f->calls[i].answer;
 	}
 	r->n = 0;
 	for (uint32_t nr = 0; nr < NUMBERS; nr++)
 		if (nr == 0 || answers[nr] != answers[nr - 1])
 			r->at[r->n++] = (struct range){ nr, (enum answer)answers[nr] };
 	REQUIRE(r->n + 2 <= NUMBERS);
-	if (r->at[r->n - 1].answer != ANSWER_UNKNOWN)
-		r->at[r->n++] = (struct range){ NUMBERS, ANSWER_UNKNOWN };
+	if (r->at[r->n - 1].answer != f->other)
+		r->at[r->n++] = (struct range){ NUMBERS, f->other };
 	r->at[r->n++] = (struct range){ X32_BIT, ANSWER_KILL };
 }
 
@@ -205,8 +233,8 @@ fix_returns(struct seccomp_code *c, size_t from, const uint8_t *leaf)
 		put_return(c, answer_actions[i]);
 }
 
-void
-sandbox_seccomp_compile(struct seccomp_code *c)
+static void
+compile(const struct filter *f, struct seccomp_code *c)
 {
 	uint8_t leaf[SECCOMP_CODE_MAX] = { 0 };
 	struct ranges r;
@@ -217,16 +245,28 @@ sandbox_seccomp_compile(struct seccomp_code *c)
 	put(c, BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 1, 0);
 	put_return(c, SECCOMP_RET_KILL_PROCESS);
 	put_load(c, offsetof(struct seccomp_data, nr));
-	for (size_t i = 0; i < ARRAY_LEN(arguments); i++) {
-		int nr = call_number(arguments[i].name);
+	for (size_t i = 0; i < f->n_arguments; i++) {
+		int nr = call_number(f->arguments[i].name);
 
 		REQUIRE(nr >= 0); /* a check that vanished would open the call */
-		put_argument(c, &arguments[i], (uint32_t)nr);
+		put_argument(c, &f->arguments[i], (uint32_t)nr);
 	}
 	tree = c->n;
-	fill_ranges(&r);
+	fill_ranges(f, &r);
 	put_tree(c, &r, 0, r.n, leaf);
 	fix_returns(c, tree, leaf);
+}
+
+void
+sandbox_seccomp_compile(struct seccomp_code *c)
+{
+	compile(&run_filter, c);
+}
+
+void
+sandbox_seccomp_compile_daemon(struct seccomp_code *c)
+{
+	compile(&daemon_filter, c);
 }
 
 int
@@ -243,5 +283,21 @@ sandbox_seccomp_program(int *ret_fd, struct err *e)
 	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
 		return err_sys(e, errno, "cannot seal a memory file");
 	*ret_fd = fd_take(&fd);
+	return 0;
+}
+
+int
+sandbox_lock_daemon(struct err *e)
+{
+	struct seccomp_code code;
+	struct sock_fprog program = { .filter = code.at };
+
+	sandbox_seccomp_compile_daemon(&code);
+	program.len = (unsigned short)code.n;
+	/* TSYNC: a thread that is there already must not stay outside. */
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) != 0)
+		return err_sys(e, errno, "cannot load the daemon's system call filter");
+	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != SECCOMP_MODE_FILTER)
+		return err_set(e, ERR_SYSTEM, "the daemon's system call filter is not in force");
 	return 0;
 }

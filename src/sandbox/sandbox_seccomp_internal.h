@@ -13,6 +13,8 @@ struct seccomp_code {
 	size_t n;
 	struct sock_filter at[SECCOMP_CODE_MAX];
 };
+/* What runs are under, and what the daemon is under. */
 void sandbox_seccomp_compile(struct seccomp_code *c);
+void sandbox_seccomp_compile_daemon(struct seccomp_code *c);
 
 #endif

@@ -82,7 +82,7 @@ identify(const struct spawner *s, pid_t pid, struct sandbox_run_id *ret)
 	(void)snprintf(path, sizeof(path), "/proc/%d", pid);
 	if (stat(path, &st) < 0)
 		return false;
-	/* A keeper is not dumpable, so its directory belongs to its namespace's root: itself. */
+	/* The directory belongs to the effective uid, dumpable or not: no simulation has a keeper's. */
 	if (st.st_uid < s->uid_base || (st.st_uid - s->uid_base) % KEEPER_UIDS != KEEPER_UID)
 		return false;
 	args = read_proc(pid, "cmdline", &n);

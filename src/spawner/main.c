@@ -98,6 +98,10 @@ parse_options(int argc, char **argv, struct options *o, struct err *e)
 		else if (parse_i64(optarg, UID_BASE_MIN, UINT32_MAX - KEEPER_UIDS, &o->uid_base, e) < 0)
 			return err_wrap(e, "--uid-base");
 	}
+	/* Leaving a chroot moves the working directory. */
+	if (!o->help && ((o->state != NULL && o->state[0] != '/') ||
+			    (o->keeper != NULL && o->keeper[0] != '/')))
+		return err_set(e, ERR_USAGE, "--state and --keeper must be absolute paths");
 	if (!o->help && (optind != argc || o->state == NULL || o->user == NULL || o->keeper == NULL ||
 			    o->uid_base == 0))
 		return err_set(e, ERR_USAGE,

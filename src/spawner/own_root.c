@@ -34,11 +34,16 @@ root_place(struct place *ret, struct err *e)
 	return 0;
 }
 
-/* The tree becomes the root of this mount namespace; what was there is detached. */
+/* The tree becomes the root of this mount namespace; what was there is detached.  The tree is a copy
+ * of its own with the propagation of what it was copied from: shared with the host on most hosts,
+ * which pivot_root refuses. */
 static int
 take_root(int tree, struct err *e)
 {
-	if (mount("", "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+	struct mount_attr slave = { .propagation = MS_SLAVE };
+
+	if (mount("", "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
+	    mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &slave, sizeof(slave)) < 0)
 		return err_sys(e, errno, "cannot separate the spawner's mounts from the host's");
 	if (syscall(SYS_move_mount, tree, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return err_sys(e, errno, "cannot attach the tree of the chroot");

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+import wardian
 from test_api_contract import decoded, problem
 
 
@@ -101,6 +102,21 @@ def test_request_ids_are_kept_when_well_formed_and_made_otherwise(api):
     for bad in ("short", "with blank in it", "x" * 65, "semi;colon;semi"):
         made = api("GET", "/livez", key=None, headers={"X-Request-Id": bad})[1]["x-request-id"]
         assert re.fullmatch(r"req_[0-9a-z]{26}", made)
+
+
+def test_the_callers_trace_is_in_the_access_log_and_not_in_the_answer(api, daemon):
+    trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    for mark, sent in (("trace-good", f"00-{trace}-{parent}-01"), ("trace-bad", f"00-{trace.upper()}-{parent}-01")):
+        answer = api("GET", "/problems", key=None, headers={"traceparent": sent, "X-Request-Id": mark})
+        assert answer[0] == 200 and not {"traceparent", "tracestate"} & set(answer[1])
+
+    def logged():
+        lines = {line.get("request_id"): line for line in daemon.log_lines()}
+        return lines if {"trace-good", "trace-bad"} <= set(lines) else None
+
+    lines = wardian.wait_for(logged, 5, "both requests are in the log")
+    assert lines["trace-good"]["trace_id"] == trace
+    assert "trace_id" not in lines["trace-bad"]
 
 
 @pytest.mark.parametrize("path", ["/livez", "/nowhere", "/v1/me", "/problems"])

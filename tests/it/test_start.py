@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts that must fail say why and how to fix it; starts that succeed are quick and small."""
+import os
 import pathlib
 import subprocess
 import tempfile
@@ -93,6 +94,35 @@ def test_the_daemon_has_no_privileges(daemon):
     assert int(fields["CapEff"], 16) == 0 and int(fields["CapPrm"], 16) == 0
     assert fields["NoNewPrivs"].strip() == "1"
     assert "0" not in fields["Uid"].split()
+
+
+def children(pid):
+    return [int(word) for task in pathlib.Path(f"/proc/{pid}/task").iterdir()
+            for word in (task / "children").read_text().split()]
+
+
+def test_the_daemon_all_its_threads_and_its_database_are_under_a_filter(daemon):
+    pids = [daemon.process.pid, *children(daemon.process.pid)]
+    names = {pathlib.Path(f"/proc/{pid}/comm").read_text().strip() for pid in pids}
+    assert "postgres" in names, names
+    for pid in pids:
+        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            assert "\nSeccomp:\t2\n" in (task / "status").read_text(), (pid, task)
+
+
+def test_a_file_of_roots_in_place_of_the_lock_is_not_given_away(own_daemon):
+    daemon = own_daemon()
+    daemon.stop()
+    victim = daemon.root / "victim"
+    victim.write_text("root's")
+    (daemon.state / "lock").unlink()
+    os.link(victim, daemon.state / "lock")
+    out = subprocess.run(daemon.arguments(["serve"]), env=daemon.environment(), timeout=30,
+                         stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    assert out.returncode != 0 and b"lock is no lock file" in out.stderr, out.stderr
+    assert victim.stat().st_uid == 0
+    (daemon.state / "lock").unlink()
+    daemon.start()
 
 
 def test_the_key_is_stored_only_as_a_digest(own_daemon):

@@ -89,6 +89,7 @@ def settings_markdown(tree):
     if not os.access(daemon, os.X_OK):
         raise source.Skip(f'{daemon} is not built')
     done = subprocess.run([daemon, 'settings', 'markdown'], capture_output=True, text=True,
+                          env={'PATH': '/usr/bin:/bin'},
                           timeout=SETTINGS_TIMEOUT_S, check=False)
     if done.returncode != 0:
         raise RuntimeError(f'`wardiand settings markdown` ended with {done.returncode}: {done.stderr}')

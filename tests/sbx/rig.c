@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pwd.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -117,6 +119,20 @@ rig_connect(struct rig *r)
 	}
 }
 
+/*
+ * Mounts of our own, so that one which somebody else makes meanwhile is not taken for ours.  Once in a
+ * process: each copy renumbers them.  In a chroot the root is no mount and nothing can be made private.
+ */
+static void
+own_mounts(void)
+{
+	if (getenv("WARDIAN_TEST_OWN_MOUNTS") != NULL)
+		return;
+	MUST(unshare(CLONE_NEWNS) == 0);
+	(void)mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL);
+	MUST(setenv("WARDIAN_TEST_OWN_MOUNTS", "1", 1) == 0);
+}
+
 void
 rig_open(struct rig *r)
 {
@@ -128,6 +144,7 @@ rig_open(struct rig *r)
 	if (geteuid() != 0)
 		skip("only root can build sandboxes");
 	find_user(r);
+	own_mounts();
 	digest_file("/proc/self/mountinfo", r->host_before[0]);
 	tmp = getenv("TMPDIR");
 	MUST((size_t)snprintf(r->dir, sizeof(r->dir), "%s/wardian-sbx-XXXXXX", tmp == NULL ? "/tmp" : tmp) <

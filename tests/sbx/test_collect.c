@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -324,6 +325,68 @@ single_bytes_on_alternating_streams_do_not_blow_up_the_index(void **state)
 	rig_done(&res);
 }
 
+static void
+small_disk(struct rig *r, char dir[static 32])
+{
+	snprintf(dir, 32, "/tmp/wardian-full-XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(mount("tmpfs", dir, "tmpfs", 0, "size=1m,mode=755"), 0);
+	assert_int_equal(setenv("TMPDIR", dir, 1), 0);
+	rig_open(r);
+	assert_int_equal(unsetenv("TMPDIR"), 0);
+}
+
+static void
+away(struct rig *r, const char *dir)
+{
+	rig_close(r);
+	assert_int_equal(umount(dir), 0);
+	assert_int_equal(rmdir(dir), 0);
+}
+
+static void
+a_log_that_fills_the_disk_is_cut_and_the_run_goes_on(void **state)
+{
+	struct rig_run run = { .argv = RIG_ARGV("/bin/sh", "-c", "head -c 3000000 /dev/zero; exit 4"),
+		.limits = rig_limits() };
+	struct rig_result res;
+	struct rig r;
+	char dir[32];
+
+	(void)state;
+	run.limits.log_bytes = 16 * MIB;
+	small_disk(&r, dir);
+	rig_do(&r, &run, &res);
+	assert_true(res.ended);
+	assert_true(res.has_exit);
+	assert_int_equal(res.exit.outcome, SANDBOX_EXITED);
+	assert_int_equal(res.exit.exit_code, 4);
+	assert_int_equal(res.exit.log_truncated, 1);
+	assert_int_equal(res.exit.log_bytes, 3000000);
+	rig_done(&res);
+	away(&r, dir);
+}
+
+static void
+outputs_that_do_not_fit_on_the_disk_are_a_fault_of_the_platform(void **state)
+{
+	const struct rig_run run = { .argv = RIG_ARGV("/bin/sh", "-c", "head -c 3000000 /dev/zero >big") };
+	struct rig_result res;
+	struct rig r;
+	char dir[32];
+
+	(void)state;
+	small_disk(&r, dir);
+	rig_do(&r, &run, &res);
+	assert_true(res.ended);
+	assert_true(res.has_exit);
+	assert_int_equal(res.exit.outcome, SANDBOX_FAULT);
+	assert_int_equal(res.exit.step, SANDBOX_STEP_COLLECT);
+	assert_int_equal(res.exit.sys, ENOSPC);
+	rig_done(&res);
+	away(&r, dir);
+}
+
 int
 main(void)
 {
@@ -338,6 +401,8 @@ main(void)
 		cmocka_unit_test(both_streams_reach_the_log_with_an_index),
 		cmocka_unit_test(a_flood_is_cut_at_the_cap_and_costs_the_keeper_nothing),
 		cmocka_unit_test(single_bytes_on_alternating_streams_do_not_blow_up_the_index),
+		cmocka_unit_test(a_log_that_fills_the_disk_is_cut_and_the_run_goes_on),
+		cmocka_unit_test(outputs_that_do_not_fit_on_the_disk_are_a_fault_of_the_platform),
 	};
 
 	return cmocka_run_group_tests_name("collect", tests, open_rig, close_rig);

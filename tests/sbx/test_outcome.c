@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int
 open_rig(void **state)
@@ -198,6 +199,26 @@ wall_time_ends_a_stopped_program_too(void **state)
 }
 
 static void
+a_program_that_ended_in_time_did_so_however_late_the_keeper_sees_it(void **state)
+{
+	struct rig_run run = { .argv = RIG_ARGV("/bin/sh", "-c", "echo ready; sleep 0.3; exit 5"),
+		.limits = rig_limits() };
+	struct rig_result res;
+
+	run.limits.wall_ms = 1500;
+	rig_start(*state, &run, &res);
+	rig_wait_log(*state, &res, "ready", 10000);
+	assert_int_equal(kill(res.pid, SIGSTOP), 0); /* a machine that was paused */
+	usleep(2000000);
+	assert_int_equal(kill(res.pid, SIGCONT), 0);
+	rig_wait(*state, &res, 10000);
+	rig_collect(*state, &res);
+	assert_int_equal(res.exit.outcome, SANDBOX_EXITED);
+	assert_int_equal(res.exit.exit_code, 5);
+	rig_done(&res);
+}
+
+static void
 silence_longer_than_allowed_ends_the_run(void **state)
 {
 	struct sandbox_limits l = rig_limits();
@@ -336,6 +357,7 @@ main(void)
 		cmocka_unit_test(a_run_that_waits_for_a_process_lost_to_the_limit_is_ended),
 		cmocka_unit_test(wall_time_ends_even_a_program_that_ignores_every_signal),
 		cmocka_unit_test(wall_time_ends_a_stopped_program_too),
+		cmocka_unit_test(a_program_that_ended_in_time_did_so_however_late_the_keeper_sees_it),
 		cmocka_unit_test(silence_longer_than_allowed_ends_the_run),
 		cmocka_unit_test(output_now_and_then_keeps_a_run_alive),
 		cmocka_unit_test(a_fork_bomb_meets_its_limit_and_leaves_nothing),

@@ -469,6 +469,44 @@ it_goes_to_the_background_when_ready_and_ends_when_nobody_needs_it(void **state)
 	assert_int_equal(system(command), 0);
 }
 
+/* Mounts of most hosts are shared, which a chroot's tree inherits. */
+static void
+it_starts_in_a_chroot_on_shared_mounts(void **state)
+{
+	char dir[] = "/tmp/wardian-chroot-XXXXXX";
+	char command[1024], path[64];
+	struct sandbox_event ready;
+	struct err e = { 0 };
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(command, sizeof(command),
+	    "mkdir %s/root %s/state && exec unshare -m --propagation shared sh -c '"
+	    "mount --rbind / %s/root && exec chroot %s/root " WARDIAN_BUILD_DIR "/wardian-spawner "
+	    "--state %s/state --user nobody --uid-base 1900000000 --keeper " WARDIAN_BUILD_DIR
+	    "/wardian-keeper'", dir, dir, dir, dir, dir);
+	assert_int_equal(system(command), 0);
+	snprintf(path, sizeof(path), "%s/state/spawner.sock", dir);
+	assert_int_equal(sandbox_connect(path, &fd, &ready, &e), 0);
+	assert_int_equal(ready.privileged, 1);
+	close(fd);
+	for (struct deadline until = deadline_in_ms(15000); access(path, F_OK) == 0;) {
+		assert_false(deadline_passed(until));
+		usleep(20000);
+	}
+	snprintf(command, sizeof(command), "rm -r --one-file-system %s", dir);
+	assert_int_equal(system(command), 0);
+}
+
+static void
+paths_that_a_chroot_would_turn_are_refused(void **state)
+{
+	(void)state;
+	assert_int_not_equal(system("cd /tmp && " WARDIAN_BUILD_DIR "/wardian-spawner --state . --user nobody "
+	    "--uid-base 1900000000 --keeper " WARDIAN_BUILD_DIR "/wardian-keeper 2>/dev/null"), 0);
+}
+
 static void
 the_spawner_has_no_network_and_few_capabilities(void **state)
 {
@@ -601,6 +639,8 @@ main(void)
 		cmocka_unit_test(a_fifth_connection_closes_the_oldest_and_the_newest_hears),
 		cmocka_unit_test(a_second_spawner_on_the_same_directory_refuses),
 		cmocka_unit_test(it_goes_to_the_background_when_ready_and_ends_when_nobody_needs_it),
+		cmocka_unit_test(it_starts_in_a_chroot_on_shared_mounts),
+		cmocka_unit_test(paths_that_a_chroot_would_turn_are_refused),
 		cmocka_unit_test(the_spawner_has_no_network_and_few_capabilities),
 		cmocka_unit_test(purge_removes_a_half_made_run_and_keeps_a_finished_one),
 		cmocka_unit_test(forty_runs_at_once_all_end_and_leave_nothing),

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -241,6 +242,51 @@ threads_and_processes_still_work(void **state)
 	rig_done(&res);
 }
 
+/* A spawner on a directory of its own, in a mount namespace that the words prepare. */
+static void
+starts_nothing_when(const struct rig *like, const char *prepare)
+{
+	const struct rig_run run = { .argv = RIG_ARGV("/usr/bin/true") };
+	struct rig r = *like;
+	struct rig_result res;
+	char text[1024];
+
+	r.fd = -1;
+	snprintf(r.dir, sizeof(r.dir), "/tmp/wardian-bare-XXXXXX");
+	assert_non_null(mkdtemp(r.dir));
+	snprintf(text, sizeof(text), "%s/runs", r.dir);
+	assert_int_equal(mkdir(text, 0750), 0);
+	assert_int_equal(chown(r.dir, r.uid, r.gid), 0);
+	r.runs_fd = open(text, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	snprintf(text, sizeof(text),
+	    "exec unshare -m sh -c '%s; exec " WARDIAN_BUILD_DIR "/wardian-spawner --state %s --user %s "
+	    "--uid-base 1900000000 --keeper " WARDIAN_BUILD_DIR "/wardian-keeper' 2>/dev/null",
+	    prepare, r.dir, getpwuid(r.uid)->pw_name);
+	assert_int_equal(system(text), 0);
+	rig_connect(&r);
+	assert_int_equal(r.ready.privileged, 0);
+	rig_start(&r, &run, &res);
+	rig_wait(&r, &res, 10000);
+	assert_true(res.failed);
+	assert_int_equal(res.step, SANDBOX_STEP_CGROUP);
+	assert_true(access(res.out, F_OK) < 0);
+	rig_done(&res);
+	close(r.fd);
+	close(r.runs_fd);
+	/* It ends when nobody is there, and takes its socket away. */
+	snprintf(text, sizeof(text), "for i in $(seq 150); do [ -e %s/spawner.sock ] || break; sleep 0.1; done; "
+	    "[ ! -e %s/spawner.sock ] && rm -r %s", r.dir, r.dir, r.dir);
+	assert_int_equal(system(text), 0);
+}
+
+static void
+without_usable_control_groups_every_start_fails_and_says_where(void **state)
+{
+	starts_nothing_when(*state, "for d in /sys/fs/cgroup/* /sys/fs/cgroup; do "
+	    "mount -o remount,bind,ro $d 2>/dev/null; done");
+	starts_nothing_when(*state, "mount -t tmpfs none /sys/fs/cgroup");
+}
+
 int
 main(void)
 {
@@ -257,6 +303,7 @@ main(void)
 		cmocka_unit_test(two_runs_share_no_temporary_directory),
 		cmocka_unit_test(the_environment_is_what_the_launch_file_says),
 		cmocka_unit_test(threads_and_processes_still_work),
+		cmocka_unit_test(without_usable_control_groups_every_start_fails_and_says_where),
 	};
 
 	return cmocka_run_group_tests_name("walls", tests, open_rig, close_rig);

@@ -142,7 +142,7 @@ static void
 event_ids_name_a_byte_of_an_attempt(void **state)
 {
 	static const char *const bad[] = { "", "x", "-1", "1.", ".1", "1.2.3", "1 ", "ends",
-		"1.x" };
+		"1.x", "9223372036854775807", "2.99999999999999999999" };
 	struct value_event_id id;
 
 	(void)state;

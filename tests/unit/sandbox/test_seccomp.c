@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { ALLOWED = SECCOMP_RET_ALLOW, REFUSED = SECCOMP_RET_ERRNO | EPERM,
@@ -239,10 +240,67 @@ the_memory_file_is_sealed(void **state)
 	close(fd);
 }
 
+static void
+the_daemons_filter_refuses_its_rows_and_allows_the_rest(void **state)
+{
+	static uint32_t want[NUMBERS];
+	struct seccomp_code c;
+
+	(void)state;
+	for (int i = 0; i < NUMBERS; i++)
+		want[i] = ALLOWED;
+#undef REFUSE
+#define REFUSE(name)                                                                               \
+	assert_int_not_equal(seccomp_syscall_resolve_name(name), __NR_SCMP_ERROR);                 \
+	if (seccomp_syscall_resolve_name(name) >= 0)                                               \
+		want[seccomp_syscall_resolve_name(name)] = REFUSED;
+#define ABSENT(name) want[seccomp_syscall_resolve_name(name)] = UNKNOWN;
+#include "seccomp_daemon.def"
+	sandbox_seccomp_compile_daemon(&c);
+	for (int nr = 0; nr < NUMBERS; nr++)
+		assert_int_equal(ask(&c, nr, 0, 0, 0), want[nr]);
+	assert_int_equal(ask(&c, SYS_clone, CLONE_VM | CLONE_THREAD | CLONE_SIGHAND, 0, 0), ALLOWED);
+	assert_int_equal(ask(&c, SYS_clone, CLONE_NEWUSER | 17, 0, 0), REFUSED);
+	assert_int_equal(ask(&c, SYS_mount, 0, 0, 0), REFUSED);
+	assert_int_equal(ask(&c, 0x40000000, 0, 0, 0), SECCOMP_RET_KILL_PROCESS);
+}
+
+static int
+under_the_daemons_filter(void)
+{
+	struct err e = { 0 };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || sandbox_lock_daemon(&e) < 0)
+		return 1;
+	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != 2)
+		return 2;
+	if (unshare(CLONE_NEWUSER) == 0 || errno != EPERM)
+		return 3;
+	if (syscall(SYS_clone3, NULL, 0) == 0 || errno != ENOSYS)
+		return 4;
+	return fork() < 0 ? 5 : 0;
+}
+
+static void
+the_daemons_filter_loads_and_holds(void **state)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(under_the_daemons_filter());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_daemons_filter_refuses_its_rows_and_allows_the_rest),
+		cmocka_unit_test(the_daemons_filter_loads_and_holds),
 		cmocka_unit_test(every_number_gets_the_answer_of_its_row),
 		cmocka_unit_test(every_name_in_the_table_is_a_system_call),
 		cmocka_unit_test(foreign_tables_kill),
