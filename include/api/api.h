@@ -3,9 +3,9 @@
 #define API_H
 
 /*
- * The REST API: route table, dispatch (id, route, credential, body, handler, reply, one log line) and
- * one file per endpoint.  api_handle and api_refuse run on the HTTP loop and never block; handlers
- * run on the work pool.
+ * The REST API: route table, dispatch (id, route, credential, body, handler, reply, one log line)
+ * and one file per endpoint.  api_handle and api_refuse run on the HTTP loop and never block;
+ * handlers run on the work pool.
  */
 
 #include "base.h"
@@ -36,8 +36,8 @@ struct api_options {
 	int streams_per_tenant;
 	int64_t queued_per_tenant;
 	struct log log;
-	void (*wake)(void *ctx);                          /* a job was queued or canceled */
-	bool (*ready)(void *ctx, const char **ret_why);   /* beyond the database */
+	void (*wake)(void *ctx);                        /* a job was queued or canceled */
+	bool (*ready)(void *ctx, const char **ret_why); /* beyond the database */
 	void *ctx;
 };
 int api_new(const struct api_options *o, struct api **ret, struct err *e) MUST_CHECK;

@@ -15,8 +15,8 @@
 enum { AUTH_SHA256_SIZE = 32 };
 void auth_sha256(const void *p, size_t n, uint8_t out[static AUTH_SHA256_SIZE]);
 /* RFC 2104 with SHA-256. */
-void auth_hmac(const void *key, size_t key_n, const void *p, size_t n,
-    uint8_t out[static AUTH_SHA256_SIZE]);
+void auth_hmac(
+    const void *key, size_t key_n, const void *p, size_t n, uint8_t out[static AUTH_SHA256_SIZE]);
 bool auth_equal(const void *a, const void *b, size_t n); /* constant time */
 void auth_wipe(void *p, size_t n);                       /* never optimised away */
 
@@ -36,9 +36,9 @@ void auth_hex(const void *p, size_t n, char *out);
  */
 enum { AUTH_KEY_ID_LEN = 12, AUTH_KEY_SECRET_LEN = 32, AUTH_KEY_SIZE = 64 };
 struct auth_key {
-	char text[AUTH_KEY_SIZE];            /* the whole key; shown once, wiped by the caller */
-	char id[AUTH_KEY_ID_LEN + 1];        /* public part, stored and shown */
-	uint8_t hash[AUTH_SHA256_SIZE];      /* SHA-256 of text, stored */
+	char text[AUTH_KEY_SIZE];       /* the whole key; shown once, wiped by the caller */
+	char id[AUTH_KEY_ID_LEN + 1];   /* public part, stored and shown */
+	uint8_t hash[AUTH_SHA256_SIZE]; /* SHA-256 of text, stored */
 };
 /* kind: "sk". */
 void auth_key_make(const char *kind, struct auth_key *ret);

@@ -11,7 +11,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* The result must be looked at; gcc takes no cast for an answer, so ignoring one is an `if` with a reason. */
+/* The result must be looked at; gcc takes no cast for an answer, so ignoring one is an `if` with a
+ * reason. */
 #define MUST_CHECK __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt_arg, first_arg) __attribute__((format(printf, fmt_arg, first_arg)))
 #define NORETURN __attribute__((noreturn))

@@ -22,12 +22,12 @@ int fd_write_all(int fd, const void *p, size_t n, struct err *e) MUST_CHECK;
 ssize_t fd_read_full(int fd, void *p, size_t n, struct err *e) MUST_CHECK;
 /* Reads the whole of a small file into malloc'ed, NUL-terminated memory.  ERR_TOO_LARGE beyond max.
  * dirfd and path as openat(2); the last component may not be a symbolic link. */
-int fd_read_file(int dirfd, const char *path, size_t max, char **ret_p, size_t *ret_n,
-    struct err *e) MUST_CHECK;
+int fd_read_file(
+    int dirfd, const char *path, size_t max, char **ret_p, size_t *ret_n, struct err *e) MUST_CHECK;
 /* Writes a file so that it is either whole or absent: temporary file, fsync, rename.  mode as
  * open(2). */
-int fd_write_file(int dirfd, const char *path, const void *p, size_t n, mode_t mode,
-    struct err *e) MUST_CHECK;
+int fd_write_file(
+    int dirfd, const char *path, const void *p, size_t n, mode_t mode, struct err *e) MUST_CHECK;
 int fd_nonblock(int fd, struct err *e) MUST_CHECK;
 
 #endif

@@ -40,8 +40,8 @@ int id_parse(const char *prefix, const char *text, struct uuid *ret, struct err 
 
 /* "<tenant uuid>/<run uuid>.<epoch>": where one attempt of a run lives below <state>/runs. */
 enum { ID_RUN_PATH_SIZE = 2 * UUID_STR_SIZE + 24 };
-const char *id_run_path(struct tenant_id tenant, struct uuid run, int64_t epoch,
-    char out[static ID_RUN_PATH_SIZE]);
+const char *id_run_path(
+    struct tenant_id tenant, struct uuid run, int64_t epoch, char out[static ID_RUN_PATH_SIZE]);
 
 /* Fills p from the kernel's random source; aborts when there is none. */
 void random_bytes(void *p, size_t n);

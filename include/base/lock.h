@@ -41,8 +41,8 @@ struct thread {
 };
 /* name: at most 15 characters, shown by ps -T.  The new thread blocks all signals except those that
  * a fault of its own raises (SIGSEGV, SIGABRT, ...). */
-int thread_start(struct thread *t, const char *name, void *(*fn)(void *), void *arg,
-    struct err *e) MUST_CHECK;
+int thread_start(
+    struct thread *t, const char *name, void *(*fn)(void *), void *arg, struct err *e) MUST_CHECK;
 /* Waits for the end; does nothing when never started. */
 void thread_join(struct thread *t);
 

@@ -4,8 +4,8 @@
 
 /*
  * Structured logs: one JSON object per line, written whole with one write(2), control characters
- * escaped.  A line has at most 4 KiB, so that writers of one pipe never mix; a message over 2 KiB or
- * a value over 400 bytes is cut, which "truncated" says.
+ * escaped.  A line has at most 4 KiB, so that writers of one pipe never mix; a message over 2 KiB
+ * or a value over 400 bytes is cut, which "truncated" says.
  *
  * A struct log is a value that carries its context: the component, and a chain of keys (request id,
  * tenant, job) added once by whoever owns that context.  Thread-safe.

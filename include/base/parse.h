@@ -20,8 +20,8 @@ int parse_i64(const char *text, int64_t min, int64_t max, int64_t *ret, struct e
 /* "512", "64KiB", "10MiB", "2GiB", "1TiB": bytes. */
 int parse_bytes(const char *text, int64_t min, int64_t max, int64_t *ret, struct err *e) MUST_CHECK;
 /* "250ms", "30s", "5m", "2h", "7d": milliseconds; a bare number is refused. */
-int parse_duration_ms(const char *text, int64_t min, int64_t max, int64_t *ret,
-    struct err *e) MUST_CHECK;
+int parse_duration_ms(
+    const char *text, int64_t min, int64_t max, int64_t *ret, struct err *e) MUST_CHECK;
 /* The shortest exact text that the two above read back: "64MiB", "1500ms", "0" and "0ms". */
 enum { PARSE_UNIT_SIZE = 32 };
 const char *format_bytes(int64_t bytes, char out[static PARSE_UNIT_SIZE]);

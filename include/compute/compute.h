@@ -46,9 +46,10 @@ enum compute_event_kind {
 	COMPUTE_CONNECTED, /* the spawner answered; compute_list may be called */
 	COMPUTE_LOST,      /* the spawner is gone; reconnecting */
 	COMPUTE_STARTED,
-	COMPUTE_FAILED,    /* could not be started, or the spawner refused a request for it: what, sys */
+	COMPUTE_FAILED, /* could not be started, or the spawner refused a request for it: what, sys
+			 */
 	COMPUTE_ENDED,
-	COMPUTE_LISTED,    /* one live run */
+	COMPUTE_LISTED, /* one live run */
 	COMPUTE_LIST_END
 };
 struct compute_event {
@@ -69,21 +70,28 @@ int compute_new(const struct compute_options *o, struct compute **ret, struct er
 void compute_free(struct compute *c); /* after the loop has ended; accepts NULL */
 
 /*
- * Writes the run directory (launch file, inputs), durable enough to survive the daemon.  ERR_CONFLICT
- * when that attempt has one already that is not empty; a failure leaves nothing behind.
+ * Writes the run directory (launch file, inputs), durable enough to survive the daemon.
+ * ERR_CONFLICT when that attempt has one already that is not empty; a failure leaves nothing
+ * behind.
  */
 int compute_prepare(struct compute *c, const struct compute_run *r, struct err *e) MUST_CHECK;
 /* [loop] ERR_UNAVAILABLE while the spawner is lost, ERR_BUSY when its socket is full: try again. */
 int compute_start(struct compute *c, const struct compute_run *r, struct err *e) MUST_CHECK;
 int compute_stop(struct compute *c, const struct compute_run_id *id, bool at_once,
-    struct err *e) MUST_CHECK; /* [loop] */
+    struct err *e) MUST_CHECK;                                 /* [loop] */
 int compute_list(struct compute *c, struct err *e) MUST_CHECK; /* [loop] */
 /* [loop] Asks the spawner to clear what it holds of an ended run (its cgroup). */
 int compute_purge(struct compute *c, const struct compute_run_id *id, struct err *e) MUST_CHECK;
 
 enum compute_outcome_kind {
-	COMPUTE_EXITED, COMPUTE_SIGNALED, COMPUTE_OOM, COMPUTE_WALL, COMPUTE_NO_OUTPUT, COMPUTE_STOPPED,
-	COMPUTE_EXEC_FAILED, COMPUTE_FAULT,
+	COMPUTE_EXITED,
+	COMPUTE_SIGNALED,
+	COMPUTE_OOM,
+	COMPUTE_WALL,
+	COMPUTE_NO_OUTPUT,
+	COMPUTE_STOPPED,
+	COMPUTE_EXEC_FAILED,
+	COMPUTE_FAULT,
 	COMPUTE_GONE /* no exit record: the keeper was killed */
 };
 const char *compute_outcome_name(enum compute_outcome_kind k); /* "exited", "oom", ... */
@@ -97,13 +105,13 @@ struct compute_outcome {
 	int64_t log_bytes, output_files, output_bytes, output_files_skipped;
 	bool log_truncated;
 };
-/* Reads how a run ended: 1, or 0 when there is no record yet (a caller that knows the keeper is gone
- * takes that as COMPUTE_GONE), -1 when the record is damaged. */
+/* Reads how a run ended: 1, or 0 when there is no record yet (a caller that knows the keeper is
+ * gone takes that as COMPUTE_GONE), -1 when the record is damaged. */
 int compute_outcome(struct compute *c, const struct compute_run_id *id, struct compute_outcome *ret,
     struct err *e) MUST_CHECK;
 /* The run's out/ directory for result extraction. */
-int compute_open_out(struct compute *c, const struct compute_run_id *id, int *ret_fd,
-    struct err *e) MUST_CHECK;
+int compute_open_out(
+    struct compute *c, const struct compute_run_id *id, int *ret_fd, struct err *e) MUST_CHECK;
 /* Removes launch file and inputs once a run is over and recorded; logs and outputs stay. */
 int compute_tidy(struct compute *c, const struct compute_run_id *id, struct err *e) MUST_CHECK;
 /* Every run directory on disk whose launch file still lies there, i.e. that was not tidied. */

@@ -100,7 +100,7 @@ struct toml_place {
  */
 typedef int toml_fn(void *ctx, const char *table, const char *key, const struct toml_value *v,
     struct toml_place at, struct err *e);
-int toml_read(const char *file, const char *text, size_t n, toml_fn *fn, void *ctx,
-    struct err *e) MUST_CHECK;
+int toml_read(
+    const char *file, const char *text, size_t n, toml_fn *fn, void *ctx, struct err *e) MUST_CHECK;
 
 #endif

@@ -18,12 +18,12 @@
 struct environments;
 
 enum environment_param_type {
-	ENVIRONMENT_PARAM_FILE,    /* path of one of the job's inputs */
+	ENVIRONMENT_PARAM_FILE, /* path of one of the job's inputs */
 	ENVIRONMENT_PARAM_TEXT,
 	ENVIRONMENT_PARAM_INTEGER,
 	ENVIRONMENT_PARAM_NUMBER,
 	ENVIRONMENT_PARAM_CHOICE,
-	ENVIRONMENT_PARAM_LIST     /* array of strings, one argument each */
+	ENVIRONMENT_PARAM_LIST /* array of strings, one argument each */
 };
 struct environment_param {
 	const char *name;
@@ -39,44 +39,44 @@ struct environment_param {
 
 /* How numbers are found in what a run left behind. */
 enum environment_rule_kind {
-	ENVIRONMENT_RULE_MEASURE,  /* lines "name = number ..." (ngspice .meas) */
-	ENVIRONMENT_RULE_TABLE,    /* a header line, then rows of numbers until another line */
-	ENVIRONMENT_RULE_BLOCK,    /* a title line, then rows "id number number ..." (CalculiX .dat) */
-	ENVIRONMENT_RULE_JSON      /* an object of numbers, or of {"value", "unit"} */
+	ENVIRONMENT_RULE_MEASURE, /* lines "name = number ..." (ngspice .meas) */
+	ENVIRONMENT_RULE_TABLE,   /* a header line, then rows of numbers until another line */
+	ENVIRONMENT_RULE_BLOCK, /* a title line, then rows "id number number ..." (CalculiX .dat) */
+	ENVIRONMENT_RULE_JSON   /* an object of numbers, or of {"value", "unit"} */
 };
 enum environment_rule_target { ENVIRONMENT_TARGET_RESULT, ENVIRONMENT_TARGET_METRIC };
 struct environment_rule {
 	const char *name;
 	enum environment_rule_kind kind;
 	enum environment_rule_target target;
-	const char *file;    /* "log", or a path with {parameter} places below files/ */
-	const char *start;   /* TABLE: first word of the header; BLOCK: start of the title line */
-	const char *step;    /* TABLE: column that counts steps */
+	const char *file;  /* "log", or a path with {parameter} places below files/ */
+	const char *start; /* TABLE: first word of the header; BLOCK: start of the title line */
+	const char *step;  /* TABLE: column that counts steps */
 	const char *const *columns; /* BLOCK: names of the numbers in a row, behind its ids */
 	size_t n_columns;
-	const char *unit;    /* NULL: none */
+	const char *unit; /* NULL: none */
 };
 
 struct environment {
 	const char *name;
 	const char *title;
 	const char *description;
-	const char *package;   /* Debian package of the program */
-	const char *program;   /* absolute path on the host */
-	const char *digest;    /* hexadecimal FNV-1a 64 of the profile's text */
+	const char *package; /* Debian package of the program */
+	const char *program; /* absolute path on the host */
+	const char *digest;  /* hexadecimal FNV-1a 64 of the profile's text */
 	bool available;
 	const char *const *command; /* template: words with {parameter} and {parameter.stem} */
 	size_t n_command;
-	const char *const *env;     /* NAME=value */
+	const char *const *env; /* NAME=value */
 	size_t n_env;
 	const struct environment_param *params;
 	size_t n_params;
 	const struct environment_rule *rules;
 	size_t n_rules;
-	double default_cpus;         /* 0: the server's default */
+	double default_cpus; /* 0: the server's default */
 	int64_t default_memory_bytes;
 	int64_t default_wall_ms;
-	int64_t success_exit_code;   /* usually 0 */
+	int64_t success_exit_code;         /* usually 0 */
 	const char *const *success_absent; /* texts that must not stand in the log ("ERROR:") */
 	size_t n_success_absent;
 };
@@ -90,7 +90,8 @@ int environments_new(struct environments **ret, struct err *e) MUST_CHECK;
 void environments_free(struct environments *set);
 AUTO_TYPE(environments);
 size_t environments_count(const struct environments *set);
-const struct environment *environments_at(const struct environments *set, size_t i); /* by name order */
+const struct environment *environments_at(
+    const struct environments *set, size_t i); /* by name order */
 /* NULL when unknown. */
 const struct environment *environments_find(const struct environments *set, const char *name);
 /* Nearest known name for a message, "" when none is near. */
@@ -113,10 +114,11 @@ struct environment_argv {
 int environment_command(const struct environment *env, const struct environment_value *values,
     size_t n_values, const char *const *paths, size_t n_paths, struct arena *mem,
     struct environment_argv *ret, struct err *e) MUST_CHECK;
-/* Fills {parameter} places in a rule's file name with the same values; NULL when memory is short or a
- * value is missing (the profile changed since). */
-const char *environment_rule_file(const struct environment *env, const struct environment_rule *rule,
-    const struct environment_value *values, size_t n_values, struct arena *mem);
+/* Fills {parameter} places in a rule's file name with the same values; NULL when memory is short or
+ * a value is missing (the profile changed since). */
+const char *environment_rule_file(const struct environment *env,
+    const struct environment_rule *rule, const struct environment_value *values, size_t n_values,
+    struct arena *mem);
 /* The environment as the API shows it. */
 void environment_print(const struct environment *env, struct json_out *o);
 

@@ -64,7 +64,7 @@ struct job_spec {
 	int64_t max_attempts; /* 1 .. 10 */
 	int64_t seed;
 	bool has_seed;
-	const char *labels;   /* JSON object of texts */
+	const char *labels; /* JSON object of texts */
 };
 /* What a manifest may ask for and what it gets when it does not ask. */
 struct job_limits {
@@ -88,9 +88,9 @@ struct job {
 	struct uuid id;
 	enum job_state state;
 	const char *environment, *name;
-	const char *labels;   /* JSON */
-	const char *manifest; /* JSON; only from job_get */
-	const char *cause;    /* JSON; NULL while nothing failed */
+	const char *labels;               /* JSON */
+	const char *manifest;             /* JSON; only from job_get */
+	const char *cause;                /* JSON; NULL while nothing failed */
 	int64_t priority, attempt, epoch; /* epoch 0: never claimed */
 	int64_t cpu_milli, memory_bytes;
 	int64_t created_wall_us, claimed_wall_us, started_wall_us, ended_wall_us; /* 0: not yet */
@@ -121,10 +121,10 @@ int job_get(struct db *db, struct tenant_id tenant, struct uuid id, struct arena
 struct job_filter {
 	bool by_state;
 	enum job_state state;
-	const char *environment; /* NULL: any */
+	const char *environment;              /* NULL: any */
 	const char *label_name, *label_value; /* NULL: any */
-	struct uuid before; /* nil: from the newest; else ids older than this */
-	int64_t limit;      /* 1 .. CAP_PAGE_ITEMS */
+	struct uuid before;                   /* nil: from the newest; else ids older than this */
+	int64_t limit;                        /* 1 .. CAP_PAGE_ITEMS */
 };
 /* Newest first; *ret_more tells that another page follows. */
 int job_list(struct db *db, struct tenant_id tenant, const struct job_filter *f, struct arena *mem,
@@ -172,9 +172,9 @@ struct job_claim {
 	struct tenant_id tenant;
 	struct uuid id;
 	int64_t epoch; /* out: the new epoch; 0 when somebody else was faster or it was canceled */
-	int64_t attempt; /* out */
-	int64_t uid_slot;     /* out: of the tenant */
-	const char *manifest; /* out, in mem */
+	int64_t attempt;         /* out */
+	int64_t uid_slot;        /* out: of the tenant */
+	const char *manifest;    /* out, in mem */
 	int64_t created_wall_us; /* out */
 };
 /*
@@ -196,11 +196,11 @@ struct job_move {
 	int64_t epoch;
 	enum job_state from;
 	enum job_event on;
-	const char *detail;   /* JSON or NULL; becomes `cause` when the move ends the job badly */
-	int64_t delay_ms;     /* back to the queue: not before now + delay */
-	bool refund;          /* back to the queue: the attempt does not count (platform cause) */
-	bool ok;              /* out, on success: false when the lease had moved on or the state was
-			       * another; nothing was written then */
+	const char *detail; /* JSON or NULL; becomes `cause` when the move ends the job badly */
+	int64_t delay_ms;   /* back to the queue: not before now + delay */
+	bool refund;        /* back to the queue: the attempt does not count (platform cause) */
+	bool ok;            /* out, on success: false when the lease had moved on or the state was
+			     * another; nothing was written then */
 };
 /*
  * Applies moves in order, in one transaction; with job_claim the only caller of the only statement

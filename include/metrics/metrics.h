@@ -34,13 +34,13 @@ AUTO_TYPE(metrics);
 void metrics_add(struct metrics *m, enum metric id, int64_t n); /* counter */
 /* COUNTER_BY: `value` must be one of the row's label values; others count as "other". */
 void metrics_add_by(struct metrics *m, enum metric id, const char *value, int64_t n);
-void metrics_set(struct metrics *m, enum metric id, int64_t v);   /* gauge */
+void metrics_set(struct metrics *m, enum metric id, int64_t v);         /* gauge */
 void metrics_observe_ns(struct metrics *m, enum metric id, int64_t ns); /* histogram of seconds */
-int64_t metrics_get(const struct metrics *m, enum metric id);     /* for tests */
+int64_t metrics_get(const struct metrics *m, enum metric id);           /* for tests */
 /* Request durations by route template, method and status class ("2xx"); routes beyond 128 distinct
  * ones count as "other".  route must be static text. */
-void metrics_request(struct metrics *m, const char *method, const char *route, int status,
-    int64_t ns);
+void metrics_request(
+    struct metrics *m, const char *method, const char *route, int status, int64_t ns);
 /* Appends the whole exposition, process_* families included. */
 void metrics_print(const struct metrics *m, struct buf *out);
 

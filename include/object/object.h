@@ -16,7 +16,7 @@
 #include <stdbool.h>
 
 struct object_file {
-	const char *path;  /* relative, '/'-separated, UTF-8 */
+	const char *path; /* relative, '/'-separated, UTF-8 */
 	int64_t size_bytes;
 	int64_t modified_wall_us;
 };
@@ -27,8 +27,10 @@ struct object_file {
  */
 bool object_path_valid(const char *path, const char **ret_why);
 /* Opens a regular file for reading; ERR_NOT_FOUND for anything else, without telling why. */
-int object_open(int dirfd, const char *path, int *ret_fd, int64_t *ret_size, struct err *e) MUST_CHECK;
-/* Opens the directory of one attempt of a run below runs_dirfd; ERR_NOT_FOUND when there is none. */
+int object_open(
+    int dirfd, const char *path, int *ret_fd, int64_t *ret_size, struct err *e) MUST_CHECK;
+/* Opens the directory of one attempt of a run below runs_dirfd; ERR_NOT_FOUND when there is none.
+ */
 int object_open_run(int runs_dirfd, struct tenant_id tenant, struct uuid run, int64_t epoch,
     int *ret_fd, struct err *e) MUST_CHECK;
 /* Opens a directory below dirfd; ERR_NOT_FOUND when there is none. */

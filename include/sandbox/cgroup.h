@@ -14,7 +14,13 @@
 
 #include <stdbool.h>
 
-enum cgroup_controller { CGROUP_MEMORY, CGROUP_CPU, CGROUP_CPUACCT, CGROUP_PIDS, CGROUP_CONTROLLERS };
+enum cgroup_controller {
+	CGROUP_MEMORY,
+	CGROUP_CPU,
+	CGROUP_CPUACCT,
+	CGROUP_PIDS,
+	CGROUP_CONTROLLERS
+};
 enum cgroup_stat {
 	CGROUP_STAT_CPU,        /* ns, exact */
 	CGROUP_STAT_CPU_USER,   /* ns; version 1 counts this and the next by timer ticks */
@@ -39,8 +45,8 @@ struct cgroup_places {
 	struct cgroup_place at[CGROUP_TREES_MAX];
 };
 /* Reads the texts of /proc/self/mountinfo and /proc/self/cgroup.  Pure. */
-int cgroup_places_parse(const char *mountinfo, const char *self, struct cgroup_places *ret,
-    struct err *e) MUST_CHECK;
+int cgroup_places_parse(
+    const char *mountinfo, const char *self, struct cgroup_places *ret, struct err *e) MUST_CHECK;
 
 struct cgroup_tree {
 	uint32_t version;
@@ -71,8 +77,8 @@ struct cgroup {
 	} in[CGROUP_TREES_MAX];
 };
 /* An existing group of that name is an error: names are never used twice. */
-int cgroup_make(const struct cgroup_host *h, const char *name, struct cgroup *ret,
-    struct err *e) MUST_CHECK;
+int cgroup_make(
+    const struct cgroup_host *h, const char *name, struct cgroup *ret, struct err *e) MUST_CHECK;
 void cgroup_close(struct cgroup *g);
 int cgroup_limit(const struct cgroup *g, const struct sandbox_limits *l, struct err *e) MUST_CHECK;
 /* Files that a process enters by writing "0" to; -1 beyond *ret_n. */
@@ -84,7 +90,8 @@ void cgroup_open_stats(const struct cgroup *g, int ret_fd[static CGROUP_STATS],
 /* Kills what is left in the run's groups and removes them; true when none is left. */
 bool cgroup_remove(const struct cgroup_host *h, const char *name);
 /* Removes every run's group that keep() does not claim; the number that could not be removed. */
-size_t cgroup_sweep(const struct cgroup_host *h, bool (*keep)(void *ctx, const char *name), void *ctx);
+size_t cgroup_sweep(
+    const struct cgroup_host *h, bool (*keep)(void *ctx, const char *name), void *ctx);
 
 /* Reads one counter from its file; -1 when there is none or it makes no sense. */
 int64_t cgroup_stat_read(int fd, uint32_t version, enum cgroup_stat what);

@@ -51,20 +51,22 @@ struct keeper_report {
 	int32_t sys;
 };
 
-/* --- decoders; pure, all fuzzed ------------------------------------------------------------------ */
+/* --- decoders; pure, all fuzzed ------------------------------------------------------------------
+ */
 
 /* Structure of a record: size, protocol, verb, ids, reserved fields.  ERR_PROTOCOL. */
-int sandbox_request_decode(const void *p, size_t n, struct sandbox_request *ret,
-    struct err *e) MUST_CHECK;
+int sandbox_request_decode(
+    const void *p, size_t n, struct sandbox_request *ret, struct err *e) MUST_CHECK;
 /* Ranges of every limit; ERR_INVALID names the first that is outside. */
 int sandbox_limits_check(const struct sandbox_limits *l, struct err *e) MUST_CHECK;
-int sandbox_event_decode(const void *p, size_t n, struct sandbox_event *ret,
-    struct err *e) MUST_CHECK;
-int keeper_order_decode(const void *p, size_t n, struct keeper_order *ret, struct err *e) MUST_CHECK;
-int keeper_report_decode(const void *p, size_t n, struct keeper_report *ret,
-    struct err *e) MUST_CHECK;
-int keeper_file_decode(const void *p, size_t n, struct sandbox_keeper_file *ret,
-    struct err *e) MUST_CHECK;
+int sandbox_event_decode(
+    const void *p, size_t n, struct sandbox_event *ret, struct err *e) MUST_CHECK;
+int keeper_order_decode(
+    const void *p, size_t n, struct keeper_order *ret, struct err *e) MUST_CHECK;
+int keeper_report_decode(
+    const void *p, size_t n, struct keeper_report *ret, struct err *e) MUST_CHECK;
+int keeper_file_decode(
+    const void *p, size_t n, struct sandbox_keeper_file *ret, struct err *e) MUST_CHECK;
 
 /* argv and env point into the decoded bytes and end with NULL. */
 struct keeper_launch {
@@ -72,25 +74,27 @@ struct keeper_launch {
 	const char *env[CAP_ARGS + 1];
 	size_t n_argv, n_env;
 };
-int sandbox_launch_decode(const char *p, size_t n, struct keeper_launch *ret,
-    struct err *e) MUST_CHECK;
+int sandbox_launch_decode(
+    const char *p, size_t n, struct keeper_launch *ret, struct err *e) MUST_CHECK;
 
 /* "<run uuid>.<epoch>": name of the run's cgroup and first argument of its keeper. */
 const char *sandbox_run_name(const struct sandbox_run_id *id, char out[static ID_RUN_PATH_SIZE]);
 
-/* --- the exit record, keeper's side -------------------------------------------------------------- */
+/* --- the exit record, keeper's side --------------------------------------------------------------
+ */
 
-/* Room for the record before the run can fill the disk: an unnamed file, or -1 without an error where
- * the file system has none. */
+/* Room for the record before the run can fill the disk: an unnamed file, or -1 without an error
+ * where the file system has none. */
 int sandbox_exit_reserve(int out_dirfd, int *ret_fd, struct err *e) MUST_CHECK;
-/* Fills magic, version and checksum, and puts out/exit in place as a whole.  reserved_fd: -1, or what
- * sandbox_exit_reserve gave, which stays the caller's. */
-int sandbox_exit_put(int out_dirfd, int reserved_fd, struct sandbox_exit *x,
-    struct err *e) MUST_CHECK;
+/* Fills magic, version and checksum, and puts out/exit in place as a whole.  reserved_fd: -1, or
+ * what sandbox_exit_reserve gave, which stays the caller's. */
+int sandbox_exit_put(
+    int out_dirfd, int reserved_fd, struct sandbox_exit *x, struct err *e) MUST_CHECK;
 /* Both at once. */
 int sandbox_exit_write(int out_dirfd, struct sandbox_exit *x, struct err *e) MUST_CHECK;
 
-/* --- the system call filter, spawner's side ------------------------------------------------------ */
+/* --- the system call filter, spawner's side ------------------------------------------------------
+ */
 
 /* The allow-list of seccomp.def as a BPF program in a sealed memory file. */
 int sandbox_seccomp_program(int *ret_fd, struct err *e) MUST_CHECK;

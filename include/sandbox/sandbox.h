@@ -4,21 +4,20 @@
 
 /*
  * What the daemon, the spawner and the keeper agree on: records over SOCK_SEQPACKET, the layout of
- * a run directory, the launch file and the exit record.  The sandbox runs a launch file; it knows no
- * jobs.  Everything here is parsed defensively by both sides: fixed sizes, checked ranges.
+ * a run directory, the launch file and the exit record.  The sandbox runs a launch file; it knows
+ * no jobs.  Everything here is parsed defensively by both sides: fixed sizes, checked ranges.
  *
- * Run directory <state>/runs/<tenant uuid>/<run uuid>.<epoch>/, made by the daemon.  The keeper reads
- * launch and in/ as a member of the daemon's group and with no other right to them: directories need
- * mode 0750, files 0640, and the group of the user that the spawner was told (--user).
- *   launch        argv and environment (sandbox_launch_write), read by the keeper
- *   in/           input files, copied to /work before the start; the working directory is /work
- *   out/          made by the spawner for the keeper; everything below is readable, and every
- *                 directory writable, for the daemon's group, so that the daemon can remove it:
- *     log         stdout and stderr as they came, capped
- *     log.index   struct sandbox_log_entry per piece: which stream, when, where
- *     files/      what the simulation left in /work, regular files only, capped
- *     keeper      struct sandbox_keeper_file: pid and start time, for adoption
- *     exit        struct sandbox_exit, linked atomically when all of the above is complete
+ * Run directory <state>/runs/<tenant uuid>/<run uuid>.<epoch>/, made by the daemon.  The keeper
+ * reads launch and in/ as a member of the daemon's group and with no other right to them:
+ * directories need mode 0750, files 0640, and the group of the user that the spawner was told
+ * (--user). launch        argv and environment (sandbox_launch_write), read by the keeper in/ input
+ * files, copied to /work before the start; the working directory is /work out/          made by the
+ * spawner for the keeper; everything below is readable, and every directory writable, for the
+ * daemon's group, so that the daemon can remove it: log         stdout and stderr as they came,
+ * capped log.index   struct sandbox_log_entry per piece: which stream, when, where files/      what
+ * the simulation left in /work, regular files only, capped keeper      struct sandbox_keeper_file:
+ * pid and start time, for adoption exit        struct sandbox_exit, linked atomically when all of
+ * the above is complete
  */
 
 #include "base.h"
@@ -38,36 +37,37 @@ struct sandbox_run_id {
 
 struct sandbox_limits {
 	int64_t memory_bytes;
-	int64_t cpu_milli;        /* CPU quota in thousandths */
+	int64_t cpu_milli; /* CPU quota in thousandths */
 	int64_t processes;
-	int64_t scratch_bytes;    /* of the tmpfs behind /work and /tmp */
-	int64_t scratch_files;    /* its inodes */
+	int64_t scratch_bytes; /* of the tmpfs behind /work and /tmp */
+	int64_t scratch_files; /* its inodes */
 	int64_t open_files;
 	int64_t wall_ms;
-	int64_t no_output_ms;     /* 0: no limit */
+	int64_t no_output_ms; /* 0: no limit */
 	int64_t log_bytes;
-	int64_t output_bytes;     /* collected files, as a whole */
+	int64_t output_bytes; /* collected files, as a whole */
 	int64_t output_files;
-	int64_t grace_ms;         /* between TERM and KILL */
+	int64_t grace_ms; /* between TERM and KILL */
 };
 
 /* --- records daemon -> spawner -------------------------------------------------------------- */
 
 enum sandbox_verb {
 	SANDBOX_HELLO = 1, /* first record on a connection; answered by SANDBOX_READY */
-	/* Start `id`; answered by STARTED (later ENDED), by FAILED, or by ENDED alone when the sandbox
-	 * stood but the program could not be executed (the exit record says EXEC_FAILED).  REFUSED for
-	 * a run that lives or that has an exit record. */
+	/* Start `id`; answered by STARTED (later ENDED), by FAILED, or by ENDED alone when the
+	 * sandbox stood but the program could not be executed (the exit record says EXEC_FAILED).
+	 * REFUSED for a run that lives or that has an exit record. */
 	SANDBOX_START,
-	/* End it politely: TERM, grace, KILL; the keeper records a cancel.  ENDED at once when the run
-	 * is not alive, so that a STOP that crosses the end of its run is no fault. */
+	/* End it politely: TERM, grace, KILL; the keeper records a cancel.  ENDED at once when the
+	 * run is not alive, so that a STOP that crosses the end of its run is no fault. */
 	SANDBOX_STOP,
-	/* End it at once; the keeper still collects and records a cancel.  A second KILL ends the keeper
-	 * itself, which then leaves no record. */
+	/* End it at once; the keeper still collects and records a cancel.  A second KILL ends the
+	 * keeper itself, which then leaves no record. */
 	SANDBOX_KILL,
-	SANDBOX_LIST,      /* answered by one LISTED per live run, then LIST_END */
-	/* Remove what the spawner holds of a run that is over (its cgroup), and out/ when it holds no
-	 * exit record; answered by PURGED.  What a finished run left stays the daemon's to remove. */
+	SANDBOX_LIST, /* answered by one LISTED per live run, then LIST_END */
+	/* Remove what the spawner holds of a run that is over (its cgroup), and out/ when it holds
+	 * no exit record; answered by PURGED.  What a finished run left stays the daemon's to
+	 * remove. */
 	SANDBOX_PURGE
 };
 struct sandbox_request {
@@ -110,9 +110,10 @@ struct sandbox_event {
 	uint32_t kind;
 	struct sandbox_run_id id;
 	uint32_t step;
-	int32_t sys;        /* errno */
-	int32_t pid;        /* of the keeper in the spawner's pid namespace */
-	/* READY: 1 when limits and uid ranges are available; 0: every START will fail at "cgroup". */
+	int32_t sys; /* errno */
+	int32_t pid; /* of the keeper in the spawner's pid namespace */
+	/* READY: 1 when limits and uid ranges are available; 0: every START will fail at "cgroup".
+	 */
 	uint32_t privileged;
 };
 
@@ -128,8 +129,8 @@ int sandbox_receive(int fd, struct sandbox_event *ret, struct err *e) MUST_CHECK
 
 /*
  * Loads the daemon's own system call filter for all of its threads: what no daemon and no database
- * needs (namespaces, mounts, other processes' memory, kernel machinery, the clock) is EPERM from now
- * on, for every program that it starts, too.  After no_new_privs; cannot be undone.
+ * needs (namespaces, mounts, other processes' memory, kernel machinery, the clock) is EPERM from
+ * now on, for every program that it starts, too.  After no_new_privs; cannot be undone.
  */
 int sandbox_lock_daemon(struct err *e) MUST_CHECK;
 
@@ -144,17 +145,18 @@ enum { SANDBOX_LAUNCH_MAX = 64 << 10 };
 /* ERR_INVALID names what is wrong; the file is either whole or absent. */
 int sandbox_launch_write(int run_dirfd, const struct sandbox_launch *l, struct err *e) MUST_CHECK;
 
-/* --- how it ended ------------------------------------------------------------------------------- */
+/* --- how it ended -------------------------------------------------------------------------------
+ */
 
 enum sandbox_outcome {
-	SANDBOX_EXITED = 1,     /* exit_code */
-	SANDBOX_SIGNALED,       /* signal, by itself or by its own processes */
-	SANDBOX_OOM,            /* the cgroup's counter says so */
-	SANDBOX_WALL,           /* wall time used up */
-	SANDBOX_NO_OUTPUT,      /* silent for too long */
-	SANDBOX_STOPPED,        /* told to end (STOP or KILL) */
-	SANDBOX_EXEC_FAILED,    /* the program could not be executed: sys */
-	SANDBOX_FAULT           /* the sandbox itself: step and sys */
+	SANDBOX_EXITED = 1,  /* exit_code */
+	SANDBOX_SIGNALED,    /* signal, by itself or by its own processes */
+	SANDBOX_OOM,         /* the cgroup's counter says so */
+	SANDBOX_WALL,        /* wall time used up */
+	SANDBOX_NO_OUTPUT,   /* silent for too long */
+	SANDBOX_STOPPED,     /* told to end (STOP or KILL) */
+	SANDBOX_EXEC_FAILED, /* the program could not be executed: sys */
+	SANDBOX_FAULT        /* the sandbox itself: step and sys */
 };
 struct sandbox_exit {
 	uint32_t magic; /* SANDBOX_EXIT_MAGIC */
@@ -165,28 +167,30 @@ struct sandbox_exit {
 	int32_t signal;
 	uint32_t step;
 	int32_t sys;
-	uint32_t log_truncated;    /* bytes were dropped at the cap */
+	uint32_t log_truncated; /* bytes were dropped at the cap */
 	int64_t started_wall_us, ended_wall_us;
-	int64_t wall_ns;           /* monotonic */
+	int64_t wall_ns; /* monotonic */
 	int64_t cpu_user_ns, cpu_system_ns;
 	int64_t memory_peak_bytes;
-	int64_t oom_kills;         /* counter's difference over the run */
+	int64_t oom_kills; /* counter's difference over the run */
 	int64_t throttled_ns;
-	int64_t log_bytes;         /* written by the simulation, kept or not */
-	int64_t output_files, output_bytes;      /* kept */
-	int64_t output_files_skipped;            /* not regular, over a cap, or with an unusable name */
-	uint64_t checksum;         /* FNV-1a 64 of everything before */
+	int64_t log_bytes;                  /* written by the simulation, kept or not */
+	int64_t output_files, output_bytes; /* kept */
+	int64_t output_files_skipped;       /* not regular, over a cap, or with an unusable name */
+	uint64_t checksum;                  /* FNV-1a 64 of everything before */
 };
 enum { SANDBOX_EXIT_MAGIC = 0x54495857 /* "WXIT" */ };
 /* Reads out/exit below run_dirfd.  1 filled, 0 not there yet, -1 damaged (ERR_PROTOCOL). */
 int sandbox_exit_read(int run_dirfd, struct sandbox_exit *ret, struct err *e) MUST_CHECK;
 /* Parses n bytes; ERR_PROTOCOL for anything but a whole, valid record. */
-int sandbox_exit_decode(const void *p, size_t n, struct sandbox_exit *ret, struct err *e) MUST_CHECK;
+int sandbox_exit_decode(
+    const void *p, size_t n, struct sandbox_exit *ret, struct err *e) MUST_CHECK;
 
 /*
- * One piece of the log: stream 1 (stdout) or 2 (stderr).  Pieces of one stream that came within 10 ms
- * are one entry, so the last entry may still grow.  The marker line at the cap is the last entry,
- * stream 2.  Entries are few against the log: beyond a budget they join whatever their stream.
+ * One piece of the log: stream 1 (stdout) or 2 (stderr).  Pieces of one stream that came within 10
+ * ms are one entry, so the last entry may still grow.  The marker line at the cap is the last
+ * entry, stream 2.  Entries are few against the log: beyond a budget they join whatever their
+ * stream.
  */
 struct sandbox_log_entry {
 	int64_t wall_us;

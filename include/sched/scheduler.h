@@ -6,8 +6,8 @@
  * The scheduling loop of one node: claims queued jobs that fit, starts them, renews leases, turns
  * cancel wishes into stops, completes what has ended, takes over what others lost, and reconciles
  * run directories, live sandboxes and rows at start.  One loop thread that never blocks, one ledger
- * thread for SQL, one for run directories, and one that renews leases and does nothing else.  How to
- * choose is a pure function (sched_pick.h).
+ * thread for SQL, one for run directories, and one that renews leases and does nothing else.  How
+ * to choose is a pure function (sched_pick.h).
  */
 
 #include "base.h"
@@ -33,9 +33,9 @@ struct sched_options {
 	int64_t lease_ms, heartbeat_ms, reap_ms, poll_ms;
 	int64_t processes, grace_ms; /* per job */
 	/*
-	 * No other daemon can reach this database (the private PostgreSQL).  Then nobody can take over
-	 * a run whose lease ran out, so an outage of the database stops no run; otherwise runs are
-	 * stopped when the lease can no longer be trusted.
+	 * No other daemon can reach this database (the private PostgreSQL).  Then nobody can take
+	 * over a run whose lease ran out, so an outage of the database stops no run; otherwise runs
+	 * are stopped when the lease can no longer be trusted.
 	 */
 	bool sole;
 	const char *runs_dir;
@@ -46,8 +46,8 @@ struct sched_options {
 int sched_start(const struct sched_options *o, struct sched **ret, struct err *e) MUST_CHECK;
 /* Any thread, async-signal-unsafe: something was queued or canceled. */
 void sched_wake(struct sched *s);
-/* Any thread: true while start-up is reconciled, the spawner is connected and the database renews the
- * leases; *ret_why (static) says what is missing otherwise. */
+/* Any thread: true while start-up is reconciled, the spawner is connected and the database renews
+ * the leases; *ret_why (static) says what is missing otherwise. */
 bool sched_ready(struct sched *s, const char **ret_why);
 /* Stops claiming, flushes completions, joins; running jobs go on under their keepers with their
  * leases left to be renewed by the next start.  Accepts NULL. */

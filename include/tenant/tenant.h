@@ -24,8 +24,8 @@ extern const struct db_sql tenant_sql;
 /* Copied by value into each request. */
 struct principal {
 	struct tenant_id tenant;
-	struct uuid key;      /* api_key.key_id */
-	char key_public[16];  /* public part, for logs and audit */
+	struct uuid key;     /* api_key.key_id */
+	char key_public[16]; /* public part, for logs and audit */
 };
 
 struct tenants_options {
@@ -40,8 +40,8 @@ AUTO_TYPE(tenants);
 
 /* authorization: value of the header, NULL when absent.  "Bearer <key>" and "Basic <base64 of
  * key:>" are read.  ERR_UNAUTHENTICATED with the same message for unknown, expired and revoked. */
-int tenants_authenticate(struct tenants *t, const char *authorization, struct principal *ret,
-    struct err *e) MUST_CHECK;
+int tenants_authenticate(
+    struct tenants *t, const char *authorization, struct principal *ret, struct err *e) MUST_CHECK;
 
 struct tenant {
 	struct tenant_id id;
@@ -56,8 +56,8 @@ int tenant_create(struct db *db, const char *name, struct tenant_id *ret, struct
 int tenant_key_create(struct db *db, struct tenant_id tenant, const char *name,
     int64_t expires_wall_us, char out[static 64], struct err *e) MUST_CHECK;
 /* Revokes by public part; ERR_NOT_FOUND.  Takes effect when caches expire. */
-int tenant_key_revoke(struct db *db, struct tenant_id tenant, const char *key_public,
-    struct err *e) MUST_CHECK;
+int tenant_key_revoke(
+    struct db *db, struct tenant_id tenant, const char *key_public, struct err *e) MUST_CHECK;
 /* The tenant's own row, as it sees itself. */
 int tenant_get(struct db *db, struct tenant_id tenant, struct arena *mem, struct tenant *ret,
     struct err *e) MUST_CHECK;

@@ -10,8 +10,8 @@
 struct work;
 
 /* name: at most 12 characters.  capacity: items that may wait. */
-int work_new(const char *name, int n_threads, int capacity, struct work **ret,
-    struct err *e) MUST_CHECK;
+int work_new(
+    const char *name, int n_threads, int capacity, struct work **ret, struct err *e) MUST_CHECK;
 /* Queues fn(arg); -1 with ERR_BUSY when the queue is full, ERR_STOPPING after work_stop. */
 int work_push(struct work *w, void (*fn)(void *arg), void *arg, struct err *e) MUST_CHECK;
 int work_depth(struct work *w); /* items waiting now */

@@ -13,8 +13,8 @@ enum { ASK_ARENA_BYTES = 4 << 20 /* one job with its manifest */ };
 
 /* Runs on the follower's thread. */
 static int
-ask_job(void *ctx, struct tenant_id tenant, struct uuid id, struct follow_answer *ret,
-    struct err *e)
+ask_job(
+    void *ctx, struct tenant_id tenant, struct uuid id, struct follow_answer *ret, struct err *e)
 {
 	struct api *api = ctx;
 	AUTO(arena) mem = arena_new(ASK_ARENA_BYTES);
@@ -24,8 +24,9 @@ ask_job(void *ctx, struct tenant_id tenant, struct uuid id, struct follow_answer
 		return err_set(e, ERR_NO_MEMORY, "no memory to look up a job");
 	if (job_get(api->o.db, tenant, id, mem, &job, e) < 0)
 		return -1;
-	*ret = (struct follow_answer){ .state = job.state, .epoch = job.epoch,
-		.attempt = job.attempt };
+	*ret = (struct follow_answer){
+		.state = job.state, .epoch = job.epoch, .attempt = job.attempt
+	};
 	return 0;
 }
 

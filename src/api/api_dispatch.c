@@ -107,8 +107,8 @@ check_route(struct req *rq, struct err *e)
 	if (rq->route != NULL)
 		return 0;
 	if (!route_method_known(rq->method))
-		return err_set(e, ERR_METHOD_UNKNOWN,
-		    "This server does not implement that method.");
+		return err_set(
+		    e, ERR_METHOD_UNKNOWN, "This server does not implement that method.");
 	if (allowed == 0)
 		return err_set(e, ERR_NO_ROUTE,
 		    "No endpoint has this path; GET /openapi.json describes those that exist.");
@@ -125,8 +125,8 @@ static int
 check_running(struct req *rq, struct err *e)
 {
 	if (atomic_load(&rq->api->draining) && (rq->route->flags & ROUTE_QUIET) == 0)
-		return err_set(e, ERR_STOPPING,
-		    "The server is shutting down; try again in a moment.");
+		return err_set(
+		    e, ERR_STOPPING, "The server is shutting down; try again in a moment.");
 	return 0;
 }
 
@@ -135,8 +135,8 @@ check_credential(struct req *rq, struct err *e)
 {
 	if (rq->route->access == ROUTE_PUBLIC)
 		return 0;
-	if (tenants_authenticate(rq->api->o.tenants, http_req_header(rq->http, "Authorization"),
-	        &rq->who, e) < 0)
+	if (tenants_authenticate(
+		rq->api->o.tenants, http_req_header(rq->http, "Authorization"), &rq->who, e) < 0)
 		return -1;
 	rq->authenticated = true;
 	return 0;
@@ -252,18 +252,18 @@ log_access(const struct req *rq)
 	char status[16], us[24], tenant[ID_STR_SIZE] = "";
 	struct log log = log_with(&api->o.log, "request_id", rq->id);
 	struct log with_trace = log_with(&log, "trace_id", rq->trace_id);
-	struct log with_peer = log_with(rq->trace_id[0] == '\0' ? &log : &with_trace, "peer",
-	    rq->peer);
+	struct log with_peer =
+	    log_with(rq->trace_id[0] == '\0' ? &log : &with_trace, "peer", rq->peer);
 	struct log with_tenant = log_with(&with_peer, "tenant", tenant);
-	struct log with_status = log_with(rq->authenticated ? &with_tenant : &with_peer, "status",
-	    status);
+	struct log with_status =
+	    log_with(rq->authenticated ? &with_tenant : &with_peer, "status", status);
 	struct log with_time = log_with(&with_status, "dur_us", us);
 	struct log with_problem = log_with(&with_time, "problem", rq->problem);
 	struct log *line = rq->problem == NULL ? &with_time : &with_problem;
 
 	metrics_request(api->o.metrics, method, template, rq->reply.status, ns);
 	if (rq->authenticated)
-		(void)id_format("ten", rq->who.tenant.uuid, tenant); /* returns tenant */
+		(void)id_format("ten", rq->who.tenant.uuid, tenant);    /* returns tenant */
 	(void)snprintf(status, sizeof(status), "%d", rq->reply.status); /* both fit */
 	(void)snprintf(us, sizeof(us), "%lld", (long long)(ns / 1000));
 	if (rq->route != NULL && (rq->route->flags & ROUTE_QUIET) != 0)
@@ -395,7 +395,7 @@ static void
 reply_no_memory(struct http_req *http)
 {
 	static const char text[] = "{\"type\":\"/problems/no-memory\",\"status\":503,"
-	                           "\"code\":\"no-memory\",\"retryable\":true}";
+				   "\"code\":\"no-memory\",\"retryable\":true}";
 
 	http_reply(http, 503, text, sizeof(text) - 1);
 }

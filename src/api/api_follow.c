@@ -25,7 +25,7 @@ enum {
 	ROUND_MS = 100,
 	BUSY_ROUND_MS = 10,
 	ASKS_PER_ROUND = 64,
-	ASK_AGAIN_MS = 2000,  /* after the database failed */
+	ASK_AGAIN_MS = 2000, /* after the database failed */
 	PARKED_ASK_MS = 250,
 	NEWS_ASK_MS = 100,
 	NEWS_MS = 5000, /* the end is in the database within milliseconds, or waits for a retry */
@@ -41,8 +41,8 @@ follow_open_run(struct follow *f, struct follower *w)
 
 	if (w->run_dirfd >= 0 || t->seen.epoch == 0)
 		return;
-	if (object_open_run(f->o.runs_dirfd, t->tenant, t->job, t->seen.epoch, &w->run_dirfd,
-	        &e) == 0)
+	if (object_open_run(f->o.runs_dirfd, t->tenant, t->job, t->seen.epoch, &w->run_dirfd, &e) ==
+	    0)
 		return;
 	if (e.code != ERR_NOT_FOUND)
 		log_err(&f->o.log, LOG_LEVEL_DEBUG, &e, "a followed run cannot be opened");
@@ -63,7 +63,7 @@ moved_on(struct follow *f, struct follower *w)
 	if (w->run_dirfd >= 0 && fstatat(w->run_dirfd, "out/exit", &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return true;
 	return object_open_run(f->o.runs_dirfd, w->target.tenant, w->target.job,
-	           w->target.seen.epoch + 1, &next, &e) == 0;
+		   w->target.seen.epoch + 1, &next, &e) == 0;
 }
 
 /* How long to wait between questions: little after there was news, but not for as long as a retry
@@ -244,8 +244,8 @@ count_of_tenant(const struct follow *f, struct tenant_id tenant)
 }
 
 int
-follow_reserve(struct follow *f, const struct follow_target *t, struct follower **ret,
-    struct err *e)
+follow_reserve(
+    struct follow *f, const struct follow_target *t, struct follower **ret, struct err *e)
 {
 	struct follower *w = calloc(1, sizeof(*w));
 	bool stopping, full;
@@ -270,8 +270,8 @@ follow_reserve(struct follow *f, const struct follow_target *t, struct follower 
 		return 0;
 	free(w);
 	if (stopping)
-		return err_set(e, ERR_STOPPING,
-		    "The server is shutting down; try again in a moment.");
+		return err_set(
+		    e, ERR_STOPPING, "The server is shutting down; try again in a moment.");
 	return err_set(e, ERR_QUOTA,
 	    "This tenant has %d streams and long polls open, as many as it may; close one first.",
 	    f->o.per_tenant);

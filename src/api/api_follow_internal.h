@@ -71,7 +71,7 @@ void follow_park(struct follow *f, struct follower *w, struct req *rq);
 enum follower_kind { FOLLOWER_RESERVED, FOLLOWER_STREAM, FOLLOWER_PARKED, FOLLOWER_OVER };
 
 struct follower {
-	struct follower *next; /* written before it is listed, then by the thread alone */
+	struct follower *next;       /* written before it is listed, then by the thread alone */
 	struct follow_target target; /* tenant and job: immutable; the rest: thread */
 
 	/* under follow.lock */
@@ -81,15 +81,15 @@ struct follower {
 
 	/* thread */
 	struct api_log log;
-	int run_dirfd;     /* of the present attempt; -1: not there (yet) */
+	int run_dirfd; /* of the present attempt; -1: not there (yet) */
 	bool greeted;
-	bool over;         /* target.seen.state is final: what is in the log now is all */
+	bool over;                  /* target.seen.state is final: what is in the log now is all */
 	struct follow_answer later; /* epoch > 0: another attempt has begun */
-	int64_t until_ms;  /* monotonic, as all below; of a parked request */
-	int64_t ask_ms;    /* ask about the job not before */
-	int64_t news_ms;   /* since when the files say that the attempt is over; 0: they do not */
-	int64_t beat_ms;   /* write a heartbeat not before */
-	int64_t stuck_ms;  /* since when the reader takes nothing; 0: it does */
+	int64_t until_ms;           /* monotonic, as all below; of a parked request */
+	int64_t ask_ms;             /* ask about the job not before */
+	int64_t news_ms;  /* since when the files say that the attempt is over; 0: they do not */
+	int64_t beat_ms;  /* write a heartbeat not before */
+	int64_t stuck_ms; /* since when the reader takes nothing; 0: it does */
 };
 
 struct follow {
@@ -103,12 +103,12 @@ struct follow {
 	struct follower *list; /* new ones at the head; only the thread unlinks */
 
 	/* thread */
-	struct buf text;       /* the event being written */
-	char *chunk;           /* log bytes on their way */
+	struct buf text; /* the event being written */
+	char *chunk;     /* log bytes on their way */
 	int64_t now_ms;
-	int64_t ask_ms;        /* the database failed: ask nothing before */
-	int asks_left;         /* in this round, so that logs go on beside many questions */
-	bool moved;            /* in this round something was sent or learnt */
+	int64_t ask_ms; /* the database failed: ask nothing before */
+	int asks_left;  /* in this round, so that logs go on beside many questions */
+	bool moved;     /* in this round something was sent or learnt */
 };
 
 /*

@@ -33,8 +33,8 @@ api_get_environments_name(struct req *rq, struct err *e)
 		if (near[0] == '\0')
 			return err_set(e, ERR_NOT_FOUND,
 			    "No environment has this name; GET /v1/environments lists them.");
-		return err_set(e, ERR_NOT_FOUND,
-		    "No environment has this name; did you mean %s?", near);
+		return err_set(
+		    e, ERR_NOT_FOUND, "No environment has this name; did you mean %s?", near);
 	}
 	environment_print(env, reply_begin(rq));
 	return reply_json_tagged(rq, e);

@@ -98,11 +98,13 @@ put_link(struct req *rq, const struct list_query *q, const char *cursor, struct 
 }
 
 static int
-make_filter(const struct list_query *q, const struct page_scope *scope, struct job_filter *f,
-    struct err *e)
+make_filter(
+    const struct list_query *q, const struct page_scope *scope, struct job_filter *f, struct err *e)
 {
-	*f = (struct job_filter){ .environment = q->environment, .label_name = q->label.name,
-		.label_value = q->label.value, .limit = q->limit };
+	*f = (struct job_filter){ .environment = q->environment,
+		.label_name = q->label.name,
+		.label_value = q->label.value,
+		.limit = q->limit };
 	f->by_state = q->state != NULL && job_state_parse(q->state, &f->state);
 	if (q->cursor == NULL)
 		return 0;
@@ -114,8 +116,9 @@ int
 api_get_jobs(struct req *rq, struct err *e)
 {
 	struct list_query q = { .limit = LIMIT_DEFAULT };
-	struct page_scope scope = { .key = rq->api->o.cursor_key, .tenant = rq->who.tenant,
-		.route = "GET /v1/jobs" };
+	struct page_scope scope = {
+		.key = rq->api->o.cursor_key, .tenant = rq->who.tenant, .route = "GET /v1/jobs"
+	};
 	char cursor[PAGE_CURSOR_SIZE];
 	struct json_out *o;
 	struct job_filter filter;
@@ -130,7 +133,7 @@ api_get_jobs(struct req *rq, struct err *e)
 		return -1;
 	more = more && n > 0;
 	if (more && (page_cursor_make(&scope, jobs[n - 1].id, clock_wall_us(), cursor, e) < 0 ||
-	                put_link(rq, &q, cursor, e) < 0))
+			put_link(rq, &q, cursor, e) < 0))
 		return -1;
 	o = reply_begin(rq);
 	json_out_begin(o);

@@ -10,8 +10,10 @@ enum { WAIT_MAX_MS = 60000 };
 static int
 park(struct req *rq, const struct job *job, int64_t wait_ms, struct err *e)
 {
-	const struct follow_target target = { .tenant = rq->who.tenant, .job = job->id,
-		.seen = { .state = job->state, .epoch = job->epoch }, .wait_ms = wait_ms };
+	const struct follow_target target = { .tenant = rq->who.tenant,
+		.job = job->id,
+		.seen = { .state = job->state, .epoch = job->epoch },
+		.wait_ms = wait_ms };
 
 	if (follow_reserve(rq->api->follow, &target, &rq->reply.follower, e) < 0)
 		return -1;

@@ -28,8 +28,8 @@ open_file(struct req *rq, const struct job *job, int *ret_fd, struct err *e)
 		if (e->code != ERR_NOT_FOUND)
 			return -1;
 	}
-	return err_set(e, ERR_NOT_FOUND,
-	    "The job has no such file; GET /v1/jobs/{job}/files lists them.");
+	return err_set(
+	    e, ERR_NOT_FOUND, "The job has no such file; GET /v1/jobs/{job}/files lists them.");
 }
 
 /* attachment; filename*=UTF-8''... of the last component (RFC 6266). */

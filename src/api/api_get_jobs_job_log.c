@@ -27,7 +27,7 @@ enum {
 struct log_query {
 	int64_t offset; /* -1: not given */
 	int64_t limit;
-	int64_t tail;   /* lines; -1: not given */
+	int64_t tail; /* lines; -1: not given */
 	const char *stream, *follow;
 };
 
@@ -61,8 +61,8 @@ which_of(const struct log_query *q)
 /* --- bytes ------------------------------------------------------------------------------------ */
 
 static int
-put_log_headers(struct req *rq, int64_t offset, int64_t next, int64_t size, bool complete,
-    struct err *e)
+put_log_headers(
+    struct req *rq, int64_t offset, int64_t next, int64_t size, bool complete, struct err *e)
 {
 	if (reply_header_i64(rq, "X-Log-Offset", offset, e) < 0 ||
 	    reply_header_i64(rq, "X-Log-Next", next, e) < 0 ||
@@ -73,8 +73,8 @@ put_log_headers(struct req *rq, int64_t offset, int64_t next, int64_t size, bool
 
 /* The bytes as they lie in the file, by sendfile; only what is there now, so n cannot grow. */
 static int
-reply_bytes(struct req *rq, struct api_log *l, int64_t offset, int64_t limit, bool over,
-    struct err *e)
+reply_bytes(
+    struct req *rq, struct api_log *l, int64_t offset, int64_t limit, bool over, struct err *e)
 {
 	int64_t size, n;
 
@@ -88,14 +88,15 @@ reply_bytes(struct req *rq, struct api_log *l, int64_t offset, int64_t limit, bo
 		return reply_text(rq, "text/plain; charset=utf-8", e);
 	if (reply_header(rq, "Content-Type", "text/plain; charset=utf-8", e) < 0)
 		return -1;
-	rq->reply = (struct reply){ .kind = REPLY_FILE, .status = 200, .fd = fd_take(&l->fd),
-		.offset = offset, .n = n };
+	rq->reply = (struct reply){
+		.kind = REPLY_FILE, .status = 200, .fd = fd_take(&l->fd), .offset = offset, .n = n
+	};
 	return 0;
 }
 
 static int
-reply_filtered(struct req *rq, struct api_log *l, int64_t offset, int64_t limit, bool over,
-    struct err *e)
+reply_filtered(
+    struct req *rq, struct api_log *l, int64_t offset, int64_t limit, bool over, struct err *e)
 {
 	size_t max = limit < FILTERED_MAX ? (size_t)limit : FILTERED_MAX;
 	struct api_log_piece p;
@@ -149,7 +150,9 @@ put_stream_headers(struct req *rq, struct err *e)
 static int
 reply_events(struct req *rq, const struct job *job, int which, int64_t offset, struct err *e)
 {
-	struct follow_target target = { .tenant = rq->who.tenant, .job = job->id, .which = which,
+	struct follow_target target = { .tenant = rq->who.tenant,
+		.job = job->id,
+		.which = which,
 		.seen = { .state = job->state, .epoch = job->epoch, .attempt = job->attempt },
 		.offset = offset };
 	int seen_end = take_last_event(rq, job, &target.offset, e);

@@ -13,8 +13,8 @@ wants_text(const struct req *rq)
 	const char *accept = http_req_header(rq->http, "Accept");
 	int json = value_accept(accept, "application/json");
 
-	return accept != NULL &&
-	    (value_accept(accept, "text/html") > json || value_accept(accept, "text/plain") > json);
+	return accept != NULL && (value_accept(accept, "text/html") > json ||
+				     value_accept(accept, "text/plain") > json);
 }
 
 static void
@@ -55,8 +55,8 @@ api_get_problems_slug(struct req *rq, struct err *e)
 	enum err_code code = err_code_of_slug(rq->name);
 
 	if (code == ERR_NONE)
-		return err_set(e, ERR_NOT_FOUND,
-		    "No problem has this name; GET /problems lists them.");
+		return err_set(
+		    e, ERR_NOT_FOUND, "No problem has this name; GET /problems lists them.");
 	if (reply_header(rq, "Vary", "Accept", e) < 0)
 		return -1;
 	if (wants_text(rq)) {

@@ -17,7 +17,7 @@ database_ready(struct api *api)
 
 	lock_take(&api->lock);
 	ask = !api->pinging &&
-	    (api->pinged_ms == 0 || clock_mono_ms() - api->pinged_ms > PING_FRESH_MS);
+	      (api->pinged_ms == 0 || clock_mono_ms() - api->pinged_ms > PING_FRESH_MS);
 	api->pinging = api->pinging || ask;
 	ok = api->ping_ok;
 	lock_give(&api->lock);

@@ -60,7 +60,7 @@ struct reply {
 
 enum { REQ_ID_SIZE = 65, REPLY_HEADERS_MAX = 16 };
 struct reply_header {
-	const char *name; /* static */
+	const char *name;  /* static */
 	const char *value; /* in the request's arena */
 };
 
@@ -69,7 +69,7 @@ struct req {
 	struct http_req *http; /* gone once the reply is sent */
 	struct arena *mem;     /* holds this struct, too */
 	char id[REQ_ID_SIZE];
-	char trace_id[VALUE_TRACE_ID_SIZE]; /* of the caller's trace; "": none */
+	char trace_id[VALUE_TRACE_ID_SIZE];   /* of the caller's trace; "": none */
 	const char *method, *raw_path, *peer; /* copies: the log line comes after the reply */
 	int64_t started_ns;                   /* monotonic */
 	bool head;
@@ -129,8 +129,8 @@ struct submitted {
 };
 int req_submit(struct req *rq, struct submitted *ret, struct err *e) MUST_CHECK;
 /* Opens out/<name> of the job's latest attempt: 1, or 0 when there is none (yet). */
-int req_open_out(struct req *rq, const struct job *job, const char *name, int *ret_fd,
-    struct err *e) MUST_CHECK;
+int req_open_out(
+    struct req *rq, const struct job *job, const char *name, int *ret_fd, struct err *e) MUST_CHECK;
 /* JSON has no NaN and infinities: they are the texts "NaN", "Infinity" and "-Infinity". */
 void req_number_print(struct json_out *o, const char *name, double v);
 int req_series_print(struct req *rq, struct json_out *o, struct err *e) MUST_CHECK;

@@ -139,7 +139,7 @@ req_series_print(struct req *rq, struct json_out *o, struct err *e)
 	size_t n;
 
 	if (result_points(rq->api->o.db, rq->who.tenant, rq->job, NULL, CAP_RESULT_VALUES, rq->mem,
-	        &series, &n, e) < 0)
+		&series, &n, e) < 0)
 		return -1;
 	json_out_key(o, "series");
 	json_out_begin(o);

@@ -21,7 +21,7 @@ _Static_assert(sizeof(struct entry) == 24, "log.index has entries of 24 bytes");
 enum {
 	BATCH = 256,           /* entries read at once: 6 KiB */
 	SCAN_MAX = 256 * 1024, /* entries looked at per call; a reader goes on from `next` */
-	BLOCK = 8 << 10       /* bytes looked at once when counting lines */
+	BLOCK = 8 << 10        /* bytes looked at once when counting lines */
 };
 
 static int
@@ -45,8 +45,9 @@ api_log_open(int run_dirfd, int which, struct api_log *ret, struct err *e)
 		return -1;
 	if (which != LOG_BOTH && open_optional(run_dirfd, "out/log.index", &l.index_fd, e) < 0)
 		return -1;
-	*ret = (struct api_log){ .fd = fd_take(&l.fd), .index_fd = fd_take(&l.index_fd),
-		.which = which };
+	*ret = (struct api_log){
+		.fd = fd_take(&l.fd), .index_fd = fd_take(&l.index_fd), .which = which
+	};
 	return 0;
 }
 
@@ -187,8 +188,9 @@ read_both(const struct api_log *l, int64_t offset, char *out, size_t max, struct
 
 	if (got < 0)
 		return -1;
-	*ret = (struct api_log_piece){ .n = (size_t)got, .next = offset + got,
-		.last = (size_t)got < max };
+	*ret = (struct api_log_piece){
+		.n = (size_t)got, .next = offset + got, .last = (size_t)got < max
+	};
 	return 0;
 }
 
@@ -317,8 +319,8 @@ tail_one(const struct api_log *l, struct tail *t, int64_t from, struct err *e)
 }
 
 int
-api_log_tail(const struct api_log *l, int64_t lines, int64_t max_bytes, int64_t *ret_offset,
-    struct err *e)
+api_log_tail(
+    const struct api_log *l, int64_t lines, int64_t max_bytes, int64_t *ret_offset, struct err *e)
 {
 	struct tail t = { .fd = l->fd, .lines = lines };
 	int64_t size = 0, from;

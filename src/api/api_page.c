@@ -31,8 +31,8 @@ page_cursor_make(const struct page_scope *s, struct uuid last, int64_t now_us,
 }
 
 int
-page_cursor_read(const struct page_scope *s, const char *text, int64_t now_us, struct uuid *ret,
-    struct err *e)
+page_cursor_read(
+    const struct page_scope *s, const char *text, int64_t now_us, struct uuid *ret, struct err *e)
 {
 	struct cursor c;
 	size_t n = sizeof(c);

@@ -110,8 +110,8 @@ add_hints(struct req *rq, const struct err *e, int status)
 	if (status == STATUS_UNAUTHORIZED)
 		hint(rq, "WWW-Authenticate",
 		    http_req_header(rq->http, "Authorization") == NULL
-		        ? "Bearer realm=\"wardian\""
-		        : "Bearer realm=\"wardian\", error=\"invalid_token\"");
+			? "Bearer realm=\"wardian\""
+			: "Bearer realm=\"wardian\", error=\"invalid_token\"");
 	if (seconds == 0 && (status == STATUS_TOO_MANY || status == STATUS_LATER))
 		seconds = 1;
 	if (seconds > 0) {

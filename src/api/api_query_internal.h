@@ -35,14 +35,21 @@ struct query_param {
 	const char *words; /* ENUM: separated by blanks */
 	void *dest;        /* left alone when the parameter is absent */
 };
-#define QUERY_PARAM(nm, knd, lo, hi, dst)                                                         \
-	{ .name = (nm), .kind = QUERY_##knd, .min = (lo), .max = (hi), .dest = (dst) }
+#define QUERY_PARAM(nm, knd, lo, hi, dst)                                                          \
+	{                                                                                          \
+		.name = (nm), .kind = QUERY_##knd, .min = (lo), .max = (hi), .dest = (dst)         \
+	}
 #define QUERY_WORDS(nm, list, dst)                                                                 \
-	{ .name = (nm), .kind = QUERY_ENUM, .words = (list), .dest = (dst) }
-#define QUERY_PARAMS_END { .kind = QUERY_END }
+	{                                                                                          \
+		.name = (nm), .kind = QUERY_ENUM, .words = (list), .dest = (dst)                   \
+	}
+#define QUERY_PARAMS_END                                                                           \
+	{                                                                                          \
+		.kind = QUERY_END                                                                  \
+	}
 
 /* ERR_BAD_PARAMETER with one fault per bad parameter; ERR_TOO_LARGE when mem is exhausted. */
-int query_decode(const char *raw, const struct query_param *params, struct arena *mem,
-    struct err *e) MUST_CHECK;
+int query_decode(
+    const char *raw, const struct query_param *params, struct arena *mem, struct err *e) MUST_CHECK;
 
 #endif

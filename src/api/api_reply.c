@@ -90,8 +90,8 @@ reply_conditional(struct req *rq, const char *etag, struct err *e)
 		    "None of the entity tags in If-Match is the present one; read the resource "
 		    "again.");
 	if (reply_header(rq, "ETag", etag, e) < 0 ||
-	    reply_header(rq, "Cache-Control", rq->authenticated ? "private, no-cache" : "no-cache",
-	        e) < 0)
+	    reply_header(
+		rq, "Cache-Control", rq->authenticated ? "private, no-cache" : "no-cache", e) < 0)
 		return -1;
 	if (none_match == NULL || !value_etag_listed(none_match, etag, true))
 		return 0;

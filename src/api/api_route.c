@@ -69,7 +69,7 @@ route_matches(const char *template, const char *path, struct route_match *ret)
 				return false;
 			template = close + 1;
 			path += n;
-		} else if (*template++ != *path++) {
+		} else if (*template ++ != *path++) {
 			return false; /* at the path's end, too: NUL is in no template */
 		}
 	}

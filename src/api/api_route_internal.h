@@ -53,8 +53,8 @@ const char *route_method_name(enum route_method m);
 /* False when the path does not fit the template. */
 bool route_matches(const char *template, const char *path, struct route_match *ret);
 /* The route, or NULL; *ret_allowed: bit per route_method that the path has. */
-const struct route *route_find(const char *method, const char *path, struct route_match *ret,
-    unsigned *ret_allowed);
+const struct route *route_find(
+    const char *method, const char *path, struct route_match *ret, unsigned *ret_allowed);
 /* "GET, HEAD, OPTIONS" */
 enum { ROUTE_ALLOW_SIZE = 48 };
 const char *route_allow(unsigned allowed, char out[static ROUTE_ALLOW_SIZE]);

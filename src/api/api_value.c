@@ -217,7 +217,7 @@ value_base64(struct buf *b, const void *p, size_t n)
 	for (size_t i = 0; i < n; i += 3) {
 		size_t left = n - i;
 		uint32_t v = (uint32_t)in[i] << 16 | (left > 1 ? (uint32_t)in[i + 1] << 8 : 0) |
-		    (left > 2 ? (uint32_t)in[i + 2] : 0);
+			     (left > 2 ? (uint32_t)in[i + 2] : 0);
 
 		buf_char(b, digits[v >> 18]);
 		buf_char(b, digits[v >> 12 & 63]);

@@ -20,22 +20,23 @@ bool value_etag_listed(const char *list, const char *etag, bool weak);
 
 /* Range (RFC 9110 section 14): one range of bytes in a representation of size bytes. */
 enum value_range {
-	VALUE_RANGE_NONE,  /* absent, another unit, several ranges, malformed: send the whole */
-	VALUE_RANGE_PART,  /* *ret_first and *ret_n are set */
+	VALUE_RANGE_NONE,   /* absent, another unit, several ranges, malformed: send the whole */
+	VALUE_RANGE_PART,   /* *ret_first and *ret_n are set */
 	VALUE_RANGE_OUTSIDE /* 416 */
 };
-enum value_range value_range_parse(const char *range, int64_t size, int64_t *ret_first,
-    int64_t *ret_n);
+enum value_range value_range_parse(
+    const char *range, int64_t size, int64_t *ret_first, int64_t *ret_n);
 
 /* Idempotency-Key: "quoted" or bare, 1 to 255 visible ASCII characters; ERR_BAD_HEADER. */
 enum { VALUE_KEY_SIZE = 256 };
-int value_idempotency_key(const char *text, char out[static VALUE_KEY_SIZE],
-    struct err *e) MUST_CHECK;
+int value_idempotency_key(
+    const char *text, char out[static VALUE_KEY_SIZE], struct err *e) MUST_CHECK;
 
 /* 8 to 64 of [A-Za-z0-9_-]. */
 bool value_request_id_valid(const char *text);
 
-/* The trace id of a traceparent (W3C Trace Context): 32 hexadecimal digits; false when malformed. */
+/* The trace id of a traceparent (W3C Trace Context): 32 hexadecimal digits; false when malformed.
+ */
 enum { VALUE_TRACE_ID_SIZE = 33 };
 bool value_trace_id(const char *traceparent, char out[static VALUE_TRACE_ID_SIZE]);
 

@@ -19,12 +19,12 @@
 enum { CLI_JOB_FAILED = 8, CLI_WORDS = 4, CLI_OPTIONS = 128 };
 
 struct cli_option {
-	const char *name; /* "--state" */
+	const char *name;  /* "--state" */
 	const char *value; /* "" for options without a value */
 };
 struct cli {
 	struct client *client;
-	bool json;   /* -o json */
+	bool json; /* -o json */
 	const char *words[CLI_WORDS];
 	size_t n_words;
 	struct cli_option options[CLI_OPTIONS];
@@ -41,7 +41,8 @@ typedef int cli_fn(struct cli *cli, struct err *e);
 const char *cli_option(const struct cli *cli, const char *name);
 bool cli_flag(const struct cli *cli, const char *name);
 
-/* --- requests: any status but 2xx becomes the problem's error ------------------------------------- */
+/* --- requests: any status but 2xx becomes the problem's error
+ * ------------------------------------- */
 
 int cli_get(struct cli *cli, const char *path, struct buf *ret_body, struct err *e) MUST_CHECK;
 int cli_get_json(struct cli *cli, const char *path, struct json **ret, struct buf *ret_body,
@@ -51,11 +52,13 @@ int cli_post_json(struct cli *cli, const char *path, const struct buf *body,
 /* "/v1/jobs/<word 0>" + suffix, escaped. */
 void cli_job_path(const struct cli *cli, const char *suffix, struct buf *out);
 
-/* --- members of answers; "" when absent ---------------------------------------------------------- */
+/* --- members of answers; "" when absent ----------------------------------------------------------
+ */
 
 const char *cli_text(const struct json_value *v, const char *member);
 
-/* --- output ---------------------------------------------------------------------------------------------- */
+/* --- output
+ * ---------------------------------------------------------------------------------------------- */
 
 /* A table: columns on a terminal, at most CLI_WIDTH wide where that fits; tab-separated otherwise.
  * Cells are whole, and no byte of them can end a cell or a row. */
@@ -85,7 +88,8 @@ void cli_print_field(const char *name, const char *value);
 /* -1 when something that was printed did not arrive. */
 int cli_flush(struct err *e) MUST_CHECK;
 
-/* --- shared by job commands --------------------------------------------------------------------------------- */
+/* --- shared by job commands
+ * --------------------------------------------------------------------------------- */
 
 bool cli_state_final(const char *state);
 /* Prints the log until the job is over, through reconnects; `from` says where it begins:

@@ -22,10 +22,11 @@ bool
 cli_state_final(const char *state)
 {
 	return strcmp(state, "succeeded") == 0 || strcmp(state, "failed") == 0 ||
-	    strcmp(state, "canceled") == 0;
+	       strcmp(state, "canceled") == 0;
 }
 
-/* --- list ------------------------------------------------------------------------------------------- */
+/* --- list
+ * ------------------------------------------------------------------------------------------- */
 
 static void
 add_query(struct buf *path, const struct cli *cli, const char *option, const char *parameter)
@@ -63,7 +64,8 @@ add_label(struct buf *path, const struct cli *cli, struct err *e)
 static int
 print_jobs(const struct json_value *data, struct err *e)
 {
-	static const char *const heads[] = { "JOB", "NAME", "ENVIRONMENT", "STATE", "CREATED", "WALL S" };
+	static const char *const heads[] = { "JOB", "NAME", "ENVIRONMENT", "STATE", "CREATED",
+		"WALL S" };
 	struct cli_table t;
 	int rc;
 
@@ -73,7 +75,8 @@ print_jobs(const struct json_value *data, struct err *e)
 		char wall[PARSE_F64_SIZE] = "";
 		double wall_s = 0;
 		const char *cells[] = { cli_text(job, "id"), cli_text(job, "name"),
-			cli_text(job, "environment"), cli_text(job, "state"), cli_text(job, "created_at"), wall };
+			cli_text(job, "environment"), cli_text(job, "state"),
+			cli_text(job, "created_at"), wall };
 
 		if (json_get_f64(json_member(json_member(job, "usage"), "wall_s"), &wall_s))
 			format_f64(wall_s, wall);
@@ -84,8 +87,8 @@ print_jobs(const struct json_value *data, struct err *e)
 	return rc;
 }
 
-/* Prints the page at cursor ("": the first) of the list at `first` and leaves the next one's, "" after
- * the last. */
+/* Prints the page at cursor ("": the first) of the list at `first` and leaves the next one's, ""
+ * after the last. */
 static int
 print_page(struct cli *cli, const struct buf *first, char cursor[static CURSOR_SIZE], struct err *e)
 {
@@ -108,7 +111,8 @@ print_page(struct cli *cli, const struct buf *first, char cursor[static CURSOR_S
 		return -1;
 	next = cli_text(json_root(j), "next_cursor");
 	if (strlen(next) >= CURSOR_SIZE || (next[0] != '\0' && strcmp(next, cursor) == 0))
-		return err_set(e, ERR_PROTOCOL, "the server's list leads nowhere: its cursor is not usable");
+		return err_set(
+		    e, ERR_PROTOCOL, "the server's list leads nowhere: its cursor is not usable");
 	(void)snprintf(cursor, CURSOR_SIZE, "%s", next); /* measured: fits */
 	return cli_flush(e);
 }
@@ -135,7 +139,8 @@ cli_job_list(struct cli *cli, struct err *e)
 	return 0;
 }
 
-/* --- get, cancel, wait ----------------------------------------------------------------------------------- */
+/* --- get, cancel, wait
+ * ----------------------------------------------------------------------------------- */
 
 static int
 get_job(struct cli *cli, const char *suffix, struct json **ret, struct buf *ret_body, struct err *e)
@@ -254,7 +259,8 @@ cli_wait(struct cli *cli, const char *job, int64_t timeout_ms, struct err *e)
 
 		if (rc > 0)
 			return 0;
-		/* The job goes on without the server; so does the wait, once there was an answer. */
+		/* The job goes on without the server; so does the wait, once there was an answer.
+		 */
 		if (rc == 0)
 			outage = deadline_in_ms(OUTAGE_MS);
 		else if (!err_retryable(e->code) || outage.mono_ns == 0 || deadline_passed(outage))
@@ -277,7 +283,8 @@ cli_job_wait(struct cli *cli, struct err *e)
 	return cli_wait(cli, cli->words[0], seconds * 1000, e);
 }
 
-/* --- files and results --------------------------------------------------------------------------------------- */
+/* --- files and results
+ * --------------------------------------------------------------------------------------- */
 
 /* Prints the rows of an answer's `data` (or of `rows`) with the named members as columns. */
 static int
@@ -434,7 +441,7 @@ open_target(struct download *d)
 	if (d->fd >= 0)
 		return 0;
 	d->fd = d->to == NULL ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
-	                      : open(d->to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+			      : open(d->to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	if (d->fd < 0)
 		return err_sys(d->e, errno, "%.200s cannot be opened for writing",
 		    d->to == NULL ? "standard output" : d->to);

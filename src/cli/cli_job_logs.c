@@ -15,12 +15,14 @@ enum {
 	PIECE_BYTES = 4 << 20
 };
 
-/* A reader of the event stream (WHATWG HTML, "server-sent events"), as far as this server writes it. */
+/* A reader of the event stream (WHATWG HTML, "server-sent events"), as far as this server writes
+ * it. */
 struct follower {
 	struct buf line;
 	char event[32];
 	struct buf data;
-	char id[ID_SIZE]; /* of the last event: "<offset>" or "<epoch>.<offset>" of a log; "" at first */
+	char id[ID_SIZE]; /* of the last event: "<offset>" or "<epoch>.<offset>" of a log; "" at
+			     first */
 	int64_t epoch;    /* whose log was printed last; 0: none yet */
 	bool heard;       /* something came since the last connection was made */
 	bool ended;
@@ -30,7 +32,8 @@ struct follower {
 static int
 digit_of(char c)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	const char *at = c == '\0' ? NULL : strchr(digits, c);
 
 	return at == NULL ? -1 : (int)(at - digits);
@@ -71,7 +74,8 @@ say_attempt(struct follower *f, int64_t attempt)
 	f->epoch = 0;
 }
 
-/* Ids without an epoch are of the first.  After a reconnect they alone tell that the job runs again. */
+/* Ids without an epoch are of the first.  After a reconnect they alone tell that the job runs
+ * again. */
 static void
 take_log(struct follower *f, const struct json_value *root)
 {
@@ -128,7 +132,7 @@ take_line(struct follower *f)
 	} else if (strncmp(line, "data: ", 6) == 0) {
 		buf_str(&f->data, line + 6);
 	} else if (strncmp(line, "id: ", 4) == 0 && strlen(line + 4) < sizeof(f->id) &&
-	    line[4 + strspn(line + 4, "0123456789.")] == '\0') {
+		   line[4 + strspn(line + 4, "0123456789.")] == '\0') {
 		(void)snprintf(f->id, sizeof(f->id), "%s", line + 4); /* measured: fits */
 	}
 }
@@ -183,8 +187,8 @@ broken_off(const struct follower *f, const char *job, struct err *e)
 	if (cli_flush(e) < 0)
 		return -1;
 	if (f->failed)
-		return err_set(e, ERR_PROTOCOL, "the log's stream holds an event larger than %d KiB",
-		    LINE_MAX_BYTES >> 10);
+		return err_set(e, ERR_PROTOCOL,
+		    "the log's stream holds an event larger than %d KiB", LINE_MAX_BYTES >> 10);
 	return err_set(e, ERR_UNAVAILABLE,
 	    "the log's stream broke off; the job goes on: wardian job logs %.60s --follow", job);
 }
@@ -215,7 +219,8 @@ cli_follow(struct cli *cli, const char *job, const char *from, struct err *e)
 	return f.ended ? 0 : rc;
 }
 
-/* --- at once -------------------------------------------------------------------------------------- */
+/* --- at once
+ * -------------------------------------------------------------------------------------- */
 
 /* The bytes of a piece that can be printed now: whole lines, when more may follow. */
 static size_t

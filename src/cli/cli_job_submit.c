@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Builds a manifest from options and files; the environment's schema says how to write a parameter. */
+/* Builds a manifest from options and files; the environment's schema says how to write a parameter.
+ */
 #include "caps.h"
 #include "cli_internal.h"
 #include "fd.h"
@@ -12,18 +13,20 @@
 #include <string.h>
 #include <unistd.h>
 
-/* --- inputs -------------------------------------------------------------------------------------------- */
+/* --- inputs
+ * -------------------------------------------------------------------------------------------- */
 
 static void
 put_base64(struct json_out *o, const uint8_t *p, size_t n)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	AUTO_BUF b;
 
 	buf_init(&b, 2 * CAP_BODY_BYTES);
 	for (size_t i = 0; i < n; i += 3) {
 		uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0) |
-		    (i + 2 < n ? p[i + 2] : 0);
+			     (i + 2 < n ? p[i + 2] : 0);
 
 		buf_char(&b, digits[v >> 18]);
 		buf_char(&b, digits[v >> 12 & 63]);
@@ -33,7 +36,8 @@ put_base64(struct json_out *o, const uint8_t *p, size_t n)
 	json_put_text(o, "base64", b.n == 0 ? "" : b.p);
 }
 
-/* The whole of a file, "-" for standard input; links are followed, as everywhere on a command line. */
+/* The whole of a file, "-" for standard input; links are followed, as everywhere on a command line.
+ */
 static int
 read_whole(const char *path, struct buf *out, struct err *e)
 {
@@ -52,8 +56,9 @@ read_whole(const char *path, struct buf *out, struct err *e)
 	if (n < 0)
 		return err_wrap(e, "%.200s", path);
 	if (n > CAP_BODY_BYTES)
-		return err_set(e, ERR_TOO_LARGE, "%.200s is larger than %d KiB, the most that a request takes",
-		    path, CAP_BODY_BYTES >> 10);
+		return err_set(e, ERR_TOO_LARGE,
+		    "%.200s is larger than %d KiB, the most that a request takes", path,
+		    CAP_BODY_BYTES >> 10);
 	buf_grown(out, (size_t)n);
 	return 0;
 }
@@ -63,13 +68,16 @@ static int
 put_input(struct json_out *o, const char *option, struct err *e)
 {
 	const char *colon = strrchr(option, ':');
-	AUTO_FREE char *file = colon == NULL ? strdup(option) : strndup(option, (size_t)(colon - option));
+	AUTO_FREE char *file =
+	    colon == NULL ? strdup(option) : strndup(option, (size_t)(colon - option));
 	const char *path;
 	AUTO_BUF text = { 0 };
 
 	if (file == NULL)
 		return err_set(e, ERR_NO_MEMORY, "not enough memory for a file name");
-	path = colon != NULL ? colon + 1 : strrchr(file, '/') == NULL ? file : strrchr(file, '/') + 1;
+	path = colon != NULL                ? colon + 1
+	       : strrchr(file, '/') == NULL ? file
+					    : strrchr(file, '/') + 1;
 	if (read_whole(file, &text, e) < 0)
 		return err_wrap(e, "--input");
 	json_out_begin(o);
@@ -99,7 +107,8 @@ put_inputs(const struct cli *cli, struct json_out *o, struct err *e)
 	return 0;
 }
 
-/* --- parameters ------------------------------------------------------------------------------------------ */
+/* --- parameters
+ * ------------------------------------------------------------------------------------------ */
 
 /* Type of a parameter as the environment declares it, "" when unknown: the server will say. */
 static const char *
@@ -123,9 +132,11 @@ put_parameter_value(struct json_out *o, const char *type, const char *text)
 	double number;
 	int64_t integer;
 
-	if (strcmp(type, "integer") == 0 && parse_i64(text, INT64_MIN, INT64_MAX, &integer, &ignored) == 0)
+	if (strcmp(type, "integer") == 0 &&
+	    parse_i64(text, INT64_MIN, INT64_MAX, &integer, &ignored) == 0)
 		json_out_i64(o, integer);
-	else if (strcmp(type, "number") == 0 && parse_f64(text, strlen(text), &number, &ignored) == 0)
+	else if (strcmp(type, "number") == 0 &&
+		 parse_f64(text, strlen(text), &number, &ignored) == 0)
 		json_out_f64(o, number);
 	else
 		json_out_text(o, text);
@@ -160,8 +171,8 @@ seen_before(const struct cli *cli, size_t at)
 }
 
 static int
-put_parameters(const struct cli *cli, const struct json_value *environment, struct json_out *o,
-    struct err *e)
+put_parameters(
+    const struct cli *cli, const struct json_value *environment, struct json_out *o, struct err *e)
 {
 	if (!cli_flag(cli, "--param"))
 		return 0;
@@ -191,7 +202,8 @@ put_parameters(const struct cli *cli, const struct json_value *environment, stru
 	return 0;
 }
 
-/* --- the rest ---------------------------------------------------------------------------------------------- */
+/* --- the rest
+ * ---------------------------------------------------------------------------------------------- */
 
 static int
 put_labels(const struct cli *cli, struct json_out *o, struct err *e)
@@ -275,10 +287,12 @@ static int
 put_numbers(const struct cli *cli, struct json_out *o, struct err *e)
 {
 	static const struct number_option resources[] = { { "--cpus", "cpus", UNIT_NUMBER },
-		{ "--memory", "memory_bytes", UNIT_BYTES }, { "--disk", "disk_bytes", UNIT_BYTES } };
+		{ "--memory", "memory_bytes", UNIT_BYTES },
+		{ "--disk", "disk_bytes", UNIT_BYTES } };
 	static const struct number_option limits[] = { { "--wall", "wall_s", UNIT_COUNT },
 		{ "--no-output", "no_output_s", UNIT_COUNT } };
-	static const struct number_option retry[] = { { "--attempts", "max_attempts", UNIT_COUNT } };
+	static const struct number_option retry[] = { { "--attempts", "max_attempts",
+	    UNIT_COUNT } };
 	static const struct number_option top[] = { { "--priority", "priority", UNIT_COUNT },
 		{ "--seed", "seed", UNIT_COUNT } };
 
@@ -289,7 +303,8 @@ put_numbers(const struct cli *cli, struct json_out *o, struct err *e)
 	return put_group(cli, NULL, top, ARRAY_LEN(top), o, e);
 }
 
-/* Schema of the environment, when it is known and readable; its absence is the server's to report. */
+/* Schema of the environment, when it is known and readable; its absence is the server's to report.
+ */
 static void
 fetch_environment(struct cli *cli, struct json **ret, struct buf *body)
 {
@@ -362,7 +377,8 @@ cli_job_submit(struct cli *cli, struct err *e)
 	AUTO_BUF body = { 0 };
 
 	if (cli->n_words == 0 && !cli_flag(cli, "--manifest"))
-		return err_set(e, ERR_USAGE, "name an environment or give --manifest; see wardian env list");
+		return err_set(
+		    e, ERR_USAGE, "name an environment or give --manifest; see wardian env list");
 	buf_init(&body, 4 * CAP_BODY_BYTES);
 	if (build(cli, &body, e) < 0)
 		return -1;
@@ -375,7 +391,8 @@ cli_job_submit(struct cli *cli, struct err *e)
 		return -1;
 	(void)snprintf(id, sizeof(id), "%s", cli_text(json_root(j), "id"));
 	if (id_parse("job", id, &job, e) < 0)
-		return err_set(e, ERR_PROTOCOL, "the server took the job and did not answer with its id");
+		return err_set(
+		    e, ERR_PROTOCOL, "the server took the job and did not answer with its id");
 	if (cli_flag(cli, "--follow")) {
 		fprintf(stderr, "%s\n", id);
 		if (cli_follow(cli, id, "offset=0", e) < 0)

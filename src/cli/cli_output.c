@@ -6,7 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* --- tables --------------------------------------------------------------------------------------- */
+/* --- tables
+ * --------------------------------------------------------------------------------------- */
 
 void
 cli_table_init(struct cli_table *t, size_t n, const char *const *heads)
@@ -91,7 +92,8 @@ cli_table_print(const struct cli_table *t, struct err *e)
 	size_t widths[CLI_COLUMNS];
 
 	if (t->failed)
-		return err_set(e, ERR_NO_MEMORY, "not enough memory for a table; ask for fewer rows");
+		return err_set(
+		    e, ERR_NO_MEMORY, "not enough memory for a table; ask for fewer rows");
 	measure(t, widths);
 	/* Scripts read every line as data. */
 	for (size_t i = 0; terminal && i < t->n_columns; i++)
@@ -102,7 +104,8 @@ cli_table_print(const struct cli_table *t, struct err *e)
 	return 0;
 }
 
-/* --- text of servers and simulations -------------------------------------------------------------- */
+/* --- text of servers and simulations
+ * -------------------------------------------------------------- */
 
 /* Bytes that drive a terminal (C0, DEL, C1) and bytes that are no text are shown as \xNN. */
 static void
@@ -161,5 +164,6 @@ cli_flush(struct err *e)
 {
 	if (fflush(stdout) == 0 && ferror(stdout) == 0)
 		return 0;
-	return err_set(e, ERR_SYSTEM, "standard output cannot be written; is the disk full, or its reader gone?");
+	return err_set(e, ERR_SYSTEM,
+	    "standard output cannot be written; is the disk full, or its reader gone?");
 }

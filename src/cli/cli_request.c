@@ -34,12 +34,13 @@ parse_answer(struct buf *body, struct json **ret, struct err *e)
 	if (json_parse(body->p, body->n, ret, e) == 0)
 		return 0;
 	buf_done(body);
-	return err_set(e, ERR_PROTOCOL, "the server's answer cannot be read (see it with -o json): %.120s",
-	    e->msg);
+	return err_set(e, ERR_PROTOCOL,
+	    "the server's answer cannot be read (see it with -o json): %.120s", e->msg);
 }
 
 int
-cli_get_json(struct cli *cli, const char *path, struct json **ret, struct buf *ret_body, struct err *e)
+cli_get_json(
+    struct cli *cli, const char *path, struct json **ret, struct buf *ret_body, struct err *e)
 {
 	if (cli_get(cli, path, ret_body, e) < 0)
 		return -1;
@@ -50,8 +51,11 @@ int
 cli_post_json(struct cli *cli, const char *path, const struct buf *body,
     const char *idempotency_key, struct json **ret, struct buf *ret_body, struct err *e)
 {
-	struct client_request q = { .method = "POST", .path = path, .body = body == NULL ? NULL : body->p,
-		.n = body == NULL ? 0 : body->n, .idempotency_key = idempotency_key };
+	struct client_request q = { .method = "POST",
+		.path = path,
+		.body = body == NULL ? NULL : body->p,
+		.n = body == NULL ? 0 : body->n,
+		.idempotency_key = idempotency_key };
 
 	if (request(cli, &q, ret_body, e) < 0)
 		return -1;

@@ -60,7 +60,8 @@ cli_status(struct cli *cli, struct err *e)
 	if (r.status != HTTP_READY)
 		cli->exit_status = err_exit_status(ERR_UNAVAILABLE);
 	if (json_parse(body.p, body.n, &ready, e) < 0)
-		return err_set(e, ERR_PROTOCOL, "the answer of /readyz cannot be read; is this address Wardian's?");
+		return err_set(e, ERR_PROTOCOL,
+		    "the answer of /readyz cannot be read; is this address Wardian's?");
 	if (cli->json) {
 		cli_print_raw(&body);
 		return 0;

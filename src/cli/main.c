@@ -38,8 +38,8 @@ print_commands(const char *noun)
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (noun != NULL && strcmp(commands[i].noun, noun) != 0)
 			continue;
-		printf("  %-6s %-9s %-14s %s\n", commands[i].noun, commands[i].verb, commands[i].words,
-		    commands[i].summary);
+		printf("  %-6s %-9s %-14s %s\n", commands[i].noun, commands[i].verb,
+		    commands[i].words, commands[i].summary);
 	}
 }
 
@@ -55,13 +55,16 @@ print_usage(void)
 	puts("Usage: wardian NOUN VERB [WORDS] [OPTIONS]\n");
 	print_commands(NULL);
 	puts("\nOptions of every command:\n"
-	     "  -o, --output-format table|json   json is the API's answer, unchanged (WARDIAN_OUTPUT)\n"
+	     "  -o, --output-format table|json   json is the API's answer, unchanged "
+	     "(WARDIAN_OUTPUT)\n"
 	     "  --server URL                     default http://127.0.0.1:8080 (WARDIAN_URL)\n"
 	     "  --api-key-file FILE              file with the API key, - for standard input;\n"
-	     "                                   else WARDIAN_API_KEY, else ~/.config/wardian/api_key\n"
+	     "                                   else WARDIAN_API_KEY, else "
+	     "~/.config/wardian/api_key\n"
 	     "  -h, --help                       help of a command, with an example\n"
 	     "  --version\n"
-	     "\nExit status: 0 ok, 1 failure, 2 usage, 3 not found, 4 not allowed, 5 conflict, 6 quota,\n"
+	     "\nExit status: 0 ok, 1 failure, 2 usage, 3 not found, 4 not allowed, 5 conflict, 6 "
+	     "quota,\n"
 	     "7 server unavailable, 8 the job did not succeed.");
 }
 
@@ -74,7 +77,8 @@ print_command_help(const struct command *c)
 		printf("\nOptions (* may be repeated):\n  %s\n", c->options);
 }
 
-/* --- options ------------------------------------------------------------------------------------------ */
+/* --- options
+ * ------------------------------------------------------------------------------------------ */
 
 const char *
 cli_option(const struct cli *cli, const char *name)
@@ -151,8 +155,8 @@ take_option(const struct command *c, struct cli *cli, int argc, char **argv, int
 	struct cli_option *o;
 
 	if (kind == 0)
-		return err_set(e, ERR_USAGE, "'%s %s' has no option %.60s; it has: %s", c->noun, c->verb,
-		    word, c->options[0] == '\0' ? "none" : c->options);
+		return err_set(e, ERR_USAGE, "'%s %s' has no option %.60s; it has: %s", c->noun,
+		    c->verb, word, c->options[0] == '\0' ? "none" : c->options);
 	if (cli->n_options == CLI_OPTIONS)
 		return err_set(e, ERR_USAGE, "more than %d options; use --manifest", CLI_OPTIONS);
 	o = &cli->options[cli->n_options++];
@@ -193,13 +197,17 @@ static int
 unknown_command(const char *noun, const char *verb, struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		if (strcmp(commands[i].noun, noun) == 0 && parse_distance(commands[i].verb, verb) <= 2)
-			return err_set(e, ERR_USAGE, "there is no command '%.30s %.30s'; did you mean '%s %s'?",
-			    noun, verb, noun, commands[i].verb);
-	return err_set(e, ERR_USAGE, "there is no command '%.30s %.30s'; see wardian --help", noun, verb);
+		if (strcmp(commands[i].noun, noun) == 0 &&
+		    parse_distance(commands[i].verb, verb) <= 2)
+			return err_set(e, ERR_USAGE,
+			    "there is no command '%.30s %.30s'; did you mean '%s %s'?", noun, verb,
+			    noun, commands[i].verb);
+	return err_set(
+	    e, ERR_USAGE, "there is no command '%.30s %.30s'; see wardian --help", noun, verb);
 }
 
-/* --- connection ------------------------------------------------------------------------------------------ */
+/* --- connection
+ * ------------------------------------------------------------------------------------------ */
 
 static int
 read_key(const struct globals *g, char *key, size_t size, struct err *e)
@@ -222,8 +230,9 @@ read_key(const struct globals *g, char *key, size_t size, struct err *e)
 		fd = open(g->key_file == NULL ? path : g->key_file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return g->key_file == NULL
-		    ? 0 /* some routes need no key; the server says so where one is needed */
-		    : err_set(e, ERR_USAGE, "the API key file %.200s cannot be read", g->key_file);
+			   ? 0 /* some routes need no key; the server says so where one is needed */
+			   : err_set(e, ERR_USAGE, "the API key file %.200s cannot be read",
+				 g->key_file);
 	n = fd_read_full(fd, key, size - 1, e);
 	if (n < 0)
 		return -1;
@@ -259,12 +268,15 @@ choose_output(const struct globals *g, struct cli *cli, struct err *e)
 	if (want == NULL || strcmp(want, "table") == 0)
 		return 0;
 	if (strcmp(want, "json") != 0)
-		return err_set(e, ERR_USAGE, "the output format is table or json, not '%.30s'", want);
+		return err_set(
+		    e, ERR_USAGE, "the output format is table or json, not '%.30s'", want);
 	cli->json = true;
 	return 0;
 }
 
-/* --- main --------------------------------------------------------------------------------------------------- */
+/* --- main
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static int
 read_arguments(const struct command *c, struct globals *g, struct cli *cli, int argc, char **argv,
@@ -291,8 +303,8 @@ read_arguments(const struct command *c, struct globals *g, struct cli *cli, int 
 		} else if (cli->n_words < c->most) {
 			cli->words[cli->n_words++] = argv[i];
 		} else {
-			return err_set(e, ERR_USAGE, "'%s %s' takes at most %zu words: %s", c->noun, c->verb,
-			    c->most, c->words);
+			return err_set(e, ERR_USAGE, "'%s %s' takes at most %zu words: %s", c->noun,
+			    c->verb, c->most, c->words);
 		}
 	}
 	if (!g->help && !g->version && cli->n_words < c->least)
@@ -354,8 +366,8 @@ print_error(const struct err *e)
 	}
 }
 
-/* A standard descriptor that the caller closed would be given to the next socket, and what is printed
- * would go to the server.  In its place comes one that fails: read-only for output. */
+/* A standard descriptor that the caller closed would be given to the next socket, and what is
+ * printed would go to the server.  In its place comes one that fails: read-only for output. */
 static void
 fill_standard_descriptors(void)
 {

@@ -56,12 +56,14 @@ client_new(const struct client_options *o, struct client **ret, struct err *e)
 
 	if (strlen(o->server) >= sizeof(c->server) || strncmp(o->server, "http", 4) != 0)
 		return err_set(e, ERR_USAGE,
-		    "the server must be a URL like http://127.0.0.1:8080 (WARDIAN_URL or --server)");
+		    "the server must be a URL like http://127.0.0.1:8080 (WARDIAN_URL or "
+		    "--server)");
 	if (o->api_key != NULL && strlen(o->api_key) > sizeof(c->authorization) - 32)
 		return err_set(e, ERR_USAGE, "the API key is too long to be one (WARDIAN_API_KEY)");
 	if (o->api_key != NULL && !header_value_fits(o->api_key))
 		return err_set(e, ERR_USAGE,
-		    "the API key holds blanks or control characters; copy it again (WARDIAN_API_KEY)");
+		    "the API key holds blanks or control characters; copy it again "
+		    "(WARDIAN_API_KEY)");
 	c = calloc(1, sizeof(*c));
 	if (c == NULL)
 		return err_set(e, ERR_NO_MEMORY, "not enough memory for the HTTP client");
@@ -69,7 +71,8 @@ client_new(const struct client_options *o, struct client **ret, struct err *e)
 	for (size_t n = strlen(c->server); n > 0 && c->server[n - 1] == '/'; n--)
 		c->server[n - 1] = '\0';
 	if (o->api_key != NULL)
-		(void)snprintf(c->authorization, sizeof(c->authorization), "Authorization: Bearer %s", o->api_key);
+		(void)snprintf(c->authorization, sizeof(c->authorization),
+		    "Authorization: Bearer %s", o->api_key);
 	c->timeout_ms = o->timeout_ms;
 	c->curl = curl_easy_init();
 	if (c->curl == NULL) {
@@ -97,7 +100,8 @@ on_body(char *p, size_t size, size_t n, void *arg)
 	long status = 0;
 
 	x->heard_ms = clock_mono_ms();
-	(void)curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &status); /* a valid handle cannot fail */
+	(void)curl_easy_getinfo(
+	    x->curl, CURLINFO_RESPONSE_CODE, &status); /* a valid handle cannot fail */
 	if (x->fn != NULL && status >= 200 && status < 300) {
 		if (x->fn(x->ctx, p, size * n))
 			return size * n;
@@ -138,7 +142,7 @@ on_header(char *p, size_t size, size_t n, void *arg)
 	if (strncasecmp(line, "etag: ", 6) == 0)
 		(void)snprintf(x->etag, sizeof(x->etag), "%.79s", line + 6);
 	else if (strncasecmp(line, "retry-after: ", 13) == 0 &&
-	    parse_i64(line + 13, 0, INT32_MAX, &seconds, &ignored) == 0)
+		 parse_i64(line + 13, 0, INT32_MAX, &seconds, &ignored) == 0)
 		x->retry_after_s = seconds < RETRY_AFTER_MAX_S ? (int)seconds : RETRY_AFTER_MAX_S;
 	return len;
 }
@@ -202,17 +206,19 @@ set_common(CURL *curl, const char *url, struct curl_slist *headers, struct excha
 }
 
 static int
-make_url(const struct client *c, const struct client_request *q, char url[static URL_MAX],
-    struct err *e)
+make_url(
+    const struct client *c, const struct client_request *q, char url[static URL_MAX], struct err *e)
 {
 	int n = snprintf(url, URL_MAX, "%s%s", c->server, q->path);
 
 	if (q->idempotency_key != NULL &&
 	    (q->idempotency_key[0] == '\0' || strlen(q->idempotency_key) > 255 ||
 		!header_value_fits(q->idempotency_key)))
-		return err_set(e, ERR_USAGE, "an idempotency key is 1 to 255 visible ASCII characters");
+		return err_set(
+		    e, ERR_USAGE, "an idempotency key is 1 to 255 visible ASCII characters");
 	if (n < 0 || n >= URL_MAX)
-		return err_set(e, ERR_URI_TOO_LONG, "the request's address is too long; use fewer filters");
+		return err_set(
+		    e, ERR_URI_TOO_LONG, "the request's address is too long; use fewer filters");
 	return 0;
 }
 
@@ -222,15 +228,15 @@ transport_error(const struct client *c, CURLcode rc, struct err *e)
 	if (rc == CURLE_OPERATION_TIMEDOUT || rc == CURLE_ABORTED_BY_CALLBACK)
 		return err_set(e, ERR_TIMEOUT, "%s did not answer in time", c->server);
 	if (rc == CURLE_WRITE_ERROR)
-		return err_set(e, ERR_TOO_LARGE, "the answer of %s is larger than %d MiB", c->server,
-		    BODY_MAX >> 20);
+		return err_set(e, ERR_TOO_LARGE, "the answer of %s is larger than %d MiB",
+		    c->server, BODY_MAX >> 20);
 	return err_set(e, ERR_UNAVAILABLE, "%s cannot be reached (%s); is wardiand running there?",
 	    c->server, curl_easy_strerror(rc));
 }
 
 static int
-perform(struct client *c, const struct client_request *q, const char *url, struct client_response *r,
-    int *ret_retry_s, struct err *e)
+perform(struct client *c, const struct client_request *q, const char *url,
+    struct client_response *r, int *ret_retry_s, struct err *e)
 {
 	struct curl_slist *headers = make_headers(c, q);
 	struct exchange x = { .body = &r->body, .curl = c->curl };
@@ -260,11 +266,11 @@ perform(struct client *c, const struct client_request *q, const char *url, struc
 }
 
 int
-client_request(struct client *c, const struct client_request *q, struct client_response *ret,
-    struct err *e)
+client_request(
+    struct client *c, const struct client_request *q, struct client_response *ret, struct err *e)
 {
 	bool safe = strcmp(q->method, "GET") == 0 || strcmp(q->method, "HEAD") == 0 ||
-	    q->idempotency_key != NULL;
+		    q->idempotency_key != NULL;
 	char url[URL_MAX];
 	int retry_s = 0;
 
@@ -290,8 +296,12 @@ client_stream(struct client *c, const struct client_request *q,
 {
 	struct client_response r = { 0 };
 	struct curl_slist *headers;
-	struct exchange x = { .body = &r.body, .fn = fn, .ctx = ctx, .curl = c->curl,
-		.idle_ms = c->timeout_ms, .heard_ms = clock_mono_ms() };
+	struct exchange x = { .body = &r.body,
+		.fn = fn,
+		.ctx = ctx,
+		.curl = c->curl,
+		.idle_ms = c->timeout_ms,
+		.heard_ms = clock_mono_ms() };
 	char url[URL_MAX];
 	long status = 0;
 	CURLcode rc;
@@ -319,7 +329,8 @@ client_stream(struct client *c, const struct client_request *q,
 	return failed;
 }
 
-/* --- problem documents (RFC 9457) ---------------------------------------------------------------- */
+/* --- problem documents (RFC 9457) ----------------------------------------------------------------
+ */
 
 static void
 take_fields(const struct json_value *errors, struct err *e)
@@ -348,13 +359,15 @@ client_problem(const struct client_response *r, struct err *e)
 
 	if (r->body.n == 0 || json_parse(r->body.p, r->body.n, &j, &ignored) < 0)
 		return err_set(e, ERR_PROTOCOL,
-		    "the server answered %d without a problem document; is this address Wardian's?", r->status);
+		    "the server answered %d without a problem document; is this address Wardian's?",
+		    r->status);
 	(void)json_get_text(json_member(json_root(j), "code"), &code);
 	(void)json_get_text(json_member(json_root(j), "title"), &title);
 	if (!json_get_text(json_member(json_root(j), "detail"), &detail))
 		detail = title;
 	if (detail[0] == '\0')
-		return err_set(e, ERR_PROTOCOL, "the server answered %d and does not say why", r->status);
+		return err_set(
+		    e, ERR_PROTOCOL, "the server answered %d and does not say why", r->status);
 	known = err_code_of_slug(code);
 	err_set(e, known == ERR_NONE ? ERR_PROTOCOL : known, "%s", detail);
 	if (json_member(json_root(j), "errors") != NULL)
@@ -365,7 +378,8 @@ client_problem(const struct client_response *r, struct err *e)
 static void
 escape(const char *text, const char *extra, struct buf *out)
 {
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+	static const char plain[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
 
 	for (const char *p = text; *p != '\0'; p++) {
 		if (strchr(plain, *p) != NULL || strchr(extra, *p) != NULL)

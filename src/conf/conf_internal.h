@@ -12,7 +12,7 @@ struct conf_row {
 	enum conf_type type;
 	const char *section;
 	const char *key;
-	size_t offset; /* of the field in struct conf */
+	size_t offset;            /* of the field in struct conf */
 	const char *default_text; /* TEXT */
 	int64_t default_value;    /* all others; BOOL: 0 or 1 */
 	int64_t min;

@@ -2,7 +2,8 @@
 #ifndef TOML_INTERNAL_H
 #define TOML_INTERNAL_H
 
-/* What the three files of the TOML reader share: toml.c tables and keys, toml_value.c, toml_scan.c. */
+/* What the three files of the TOML reader share: toml.c tables and keys, toml_value.c, toml_scan.c.
+ */
 
 #include "arena.h"
 #include "conf.h"
@@ -29,7 +30,8 @@ struct toml_reader {
 	struct err *e;
 };
 
-/* --- toml_scan.c -------------------------------------------------------------------------------- */
+/* --- toml_scan.c --------------------------------------------------------------------------------
+ */
 
 struct toml_place toml_place_of(const struct toml_reader *r, const char *p);
 /* ERR_CONF with the place of p before the message; always -1. */
@@ -48,7 +50,8 @@ void toml_skip_blanks(struct toml_reader *r);
 bool toml_take_line_end(struct toml_reader *r);
 void toml_skip_lines(struct toml_reader *r);
 
-/* --- toml_value.c ------------------------------------------------------------------------------- */
+/* --- toml_value.c -------------------------------------------------------------------------------
+ */
 
 /* What it points to lives in r->values. */
 int toml_read_value(struct toml_reader *r, struct toml_value *v) MUST_CHECK;

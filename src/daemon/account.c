@@ -46,7 +46,8 @@ drop_capabilities(struct err *e)
 		return err_sys(e, errno, "clear the ambient capabilities");
 	if (syscall(SYS_capset, &head, none) < 0)
 		return err_sys(e, errno, "give up all capabilities");
-	if (syscall(SYS_capget, &head, none) < 0 || none[0].permitted != 0 || none[1].permitted != 0)
+	if (syscall(SYS_capget, &head, none) < 0 || none[0].permitted != 0 ||
+	    none[1].permitted != 0)
 		return err_set(e, ERR_SYSTEM, "capabilities are still there after giving them up");
 	return 0;
 }
@@ -59,11 +60,13 @@ account_become(const struct account *a, struct err *e)
 		    setresuid(a->uid, a->uid, a->uid) < 0)
 			return err_sys(e, errno, "become user %d", (int)a->uid);
 		if (setresuid(0, 0, 0) == 0)
-			return err_set(e, ERR_SYSTEM, "root could be taken back after giving it up");
+			return err_set(
+			    e, ERR_SYSTEM, "root could be taken back after giving it up");
 	}
 	if (drop_capabilities(e) < 0)
 		return -1;
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
 		return err_sys(e, errno, "set no_new_privs");
 	/* Keys and tenants' data pass through this memory: no core, no ptrace by the same user. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)

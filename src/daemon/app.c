@@ -107,7 +107,8 @@ sched_is_ready(void *ctx, const char **ret_why)
 	return sched_ready(a->sched, ret_why);
 }
 
-/* --- what this node can give to jobs ----------------------------------------------------------- */
+/* --- what this node can give to jobs -----------------------------------------------------------
+ */
 
 static int64_t
 memory_of_host(void)
@@ -120,9 +121,11 @@ fill_limits(struct app *a)
 {
 	const struct conf *c = a->conf;
 	int64_t cpus = c->sched_cpus != 0 ? c->sched_cpus : (int64_t)sysconf(_SC_NPROCESSORS_ONLN);
-	int64_t memory = c->sched_memory_bytes != 0 ? c->sched_memory_bytes : memory_of_host() / 8 * 7;
+	int64_t memory =
+	    c->sched_memory_bytes != 0 ? c->sched_memory_bytes : memory_of_host() / 8 * 7;
 
-	a->limits = (struct job_limits){ .cpu_milli_max = cpus * 1000, .memory_max_bytes = memory,
+	a->limits = (struct job_limits){ .cpu_milli_max = cpus * 1000,
+		.memory_max_bytes = memory,
 		.memory_default_bytes = c->limits_job_memory_default_bytes,
 		.disk_default_bytes = c->limits_job_disk_default_bytes,
 		.wall_default_ms = c->limits_job_wall_default_ms,
@@ -130,7 +133,8 @@ fill_limits(struct app *a)
 		.log_default_bytes = c->limits_job_output_default_bytes };
 }
 
-/* --- start ----------------------------------------------------------------------------------------- */
+/* --- start
+ * ----------------------------------------------------------------------------------------- */
 
 static bool
 is_loopback(const char *address)
@@ -148,12 +152,14 @@ check_conf(const struct conf *c, struct err *e)
 {
 	if (c->database_url[0] == '\0' && !is_loopback(c->http_address))
 		return err_set(e, ERR_CONF,
-		    "http.address is %s, but the private PostgreSQL is for one machine: listen on a "
+		    "http.address is %s, but the private PostgreSQL is for one machine: listen on "
+		    "a "
 		    "loopback address, or set database.url",
 		    c->http_address);
 	if (c->sched_heartbeat_ms * 2 > c->sched_lease_ms)
 		return err_set(e, ERR_CONF,
-		    "sched.heartbeat must be at most half of sched.lease, or one late renewal loses jobs");
+		    "sched.heartbeat must be at most half of sched.lease, or one late renewal "
+		    "loses jobs");
 	return 0;
 }
 
@@ -191,15 +197,24 @@ start_sched(struct app *a, struct err *e)
 {
 	const struct conf *c = a->conf;
 	char runs[STATE_PATH_SIZE], socket_path[STATE_PATH_SIZE];
-	struct sched_options o = { .db = a->db, .environments = a->environments, .limits = &a->limits,
-		.metrics = a->metrics, .node = a->state.node, .cpu_milli = a->limits.cpu_milli_max,
-		.memory_bytes = a->limits.memory_max_bytes, .jobs_max = c->sched_jobs,
-		.lease_ms = c->sched_lease_ms, .heartbeat_ms = c->sched_heartbeat_ms,
-		.reap_ms = c->sched_reap_ms, .poll_ms = c->sched_poll_ms,
-		.processes = c->limits_job_processes, .grace_ms = c->limits_job_grace_ms,
+	struct sched_options o = { .db = a->db,
+		.environments = a->environments,
+		.limits = &a->limits,
+		.metrics = a->metrics,
+		.node = a->state.node,
+		.cpu_milli = a->limits.cpu_milli_max,
+		.memory_bytes = a->limits.memory_max_bytes,
+		.jobs_max = c->sched_jobs,
+		.lease_ms = c->sched_lease_ms,
+		.heartbeat_ms = c->sched_heartbeat_ms,
+		.reap_ms = c->sched_reap_ms,
+		.poll_ms = c->sched_poll_ms,
+		.processes = c->limits_job_processes,
+		.grace_ms = c->limits_job_grace_ms,
 		.runs_dir = state_path(&a->state, "runs", runs),
 		.spawner_socket = state_path(&a->state, "spawner.sock", socket_path),
-		.sole = c->database_url[0] == '\0', .log = log_component(&a->log, "sched") };
+		.sole = c->database_url[0] == '\0',
+		.log = log_component(&a->log, "sched") };
 
 	return sched_start(&o, &a->sched, e);
 }
@@ -208,22 +223,31 @@ static int
 start_api(struct app *a, struct err *e)
 {
 	const struct conf *c = a->conf;
-	struct tenants_options t = { .db = a->db, .metrics = a->metrics, .cache_ms = KEY_CACHE_MS,
+	struct tenants_options t = { .db = a->db,
+		.metrics = a->metrics,
+		.cache_ms = KEY_CACHE_MS,
 		.cache_entries = KEY_CACHE_ENTRIES };
-	struct api_options o = { .db = a->db, .environments = a->environments, .limits = &a->limits,
-		.metrics = a->metrics, .streams_per_tenant = (int)c->http_streams_per_tenant,
-		.queued_per_tenant = c->limits_queued_per_tenant, .log = log_component(&a->log, "api"),
-		.wake = wake_sched, .ready = sched_is_ready, .ctx = a };
+	struct api_options o = { .db = a->db,
+		.environments = a->environments,
+		.limits = &a->limits,
+		.metrics = a->metrics,
+		.streams_per_tenant = (int)c->http_streams_per_tenant,
+		.queued_per_tenant = c->limits_queued_per_tenant,
+		.log = log_component(&a->log, "api"),
+		.wake = wake_sched,
+		.ready = sched_is_ready,
+		.ctx = a };
 
 	if (tenants_new(&t, &a->tenants, e) < 0)
 		return -1;
 	if (work_new("worker", (int)c->http_workers, (int)c->http_queue, &a->work, e) < 0)
 		return -1;
-	a->runs_dirfd = openat(a->state.dirfd, "runs", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	a->runs_dirfd =
+	    openat(a->state.dirfd, "runs", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (a->runs_dirfd < 0)
 		return err_sys(e, errno, "open the run directories");
-	if (a->database.cluster != NULL &&
-	    cluster_watch_new(a->loop, a->work, a->database.cluster, &a->log, &a->cluster_watch, e) < 0)
+	if (a->database.cluster != NULL && cluster_watch_new(a->loop, a->work, a->database.cluster,
+					       &a->log, &a->cluster_watch, e) < 0)
 		return -1;
 	o.tenants = a->tenants;
 	o.work = a->work;
@@ -245,20 +269,28 @@ static int
 start_http(struct app *a, struct err *e)
 {
 	const struct conf *c = a->conf;
-	struct http_options o = { .address = c->http_address, .port = (uint16_t)c->http_port,
+	struct http_options o = { .address = c->http_address,
+		.port = (uint16_t)c->http_port,
 		.connections = (int)c->http_connections,
 		.connections_per_address = (int)c->http_connections_per_address,
-		.streams = (int)c->http_streams, .head_timeout_ms = c->http_head_timeout_ms,
-		.body_timeout_ms = c->http_body_timeout_ms, .idle_timeout_ms = c->http_idle_timeout_ms,
-		.body_max_bytes = CAP_BODY_BYTES, .log = log_component(&a->log, "http"),
-		.metrics = a->metrics, .handle = api_handle, .refuse = api_refuse, .ctx = a->api };
+		.streams = (int)c->http_streams,
+		.head_timeout_ms = c->http_head_timeout_ms,
+		.body_timeout_ms = c->http_body_timeout_ms,
+		.idle_timeout_ms = c->http_idle_timeout_ms,
+		.body_max_bytes = CAP_BODY_BYTES,
+		.log = log_component(&a->log, "http"),
+		.metrics = a->metrics,
+		.handle = api_handle,
+		.refuse = api_refuse,
+		.ctx = a->api };
 
 	if (http_new(a->loop, &o, &a->http, e) < 0)
 		return -1;
 	return write_port(a, e);
 }
 
-/* --- stop ------------------------------------------------------------------------------------------ */
+/* --- stop
+ * ------------------------------------------------------------------------------------------ */
 
 static void
 on_http_done(void *ctx)
@@ -348,13 +380,17 @@ start_all(struct app *a, struct err *e)
 int
 app_serve(const struct conf *c, const struct log *log, struct err *e)
 {
-	struct app a = { .conf = c, .log = log_component(log, "daemon"),
-		.spawner_fd = -1, .signal_fd = -1,
-		.runs_dirfd = -1, .state = { .dirfd = -1, .lockfd = -1 } };
+	struct app a = { .conf = c,
+		.log = log_component(log, "daemon"),
+		.spawner_fd = -1,
+		.signal_fd = -1,
+		.runs_dirfd = -1,
+		.state = { .dirfd = -1, .lockfd = -1 } };
 	int rc = start_all(&a, e);
 
 	if (rc == 0) {
-		log_info(&a.log, "ready on http://%s:%u", c->http_address, (unsigned)http_port(a.http));
+		log_info(
+		    &a.log, "ready on http://%s:%u", c->http_address, (unsigned)http_port(a.http));
 		notify_service_manager("READY=1");
 		loop_run(a.loop);
 	}

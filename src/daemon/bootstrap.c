@@ -69,7 +69,8 @@ make_key(const struct conf *c, const struct database *d, const char *tenant, con
 
 /* Opens state and database as the account, with a serving daemon or without one. */
 static int
-visit(const struct conf *c, const struct log *log, struct state *s, struct database *d, struct err *e)
+visit(
+    const struct conf *c, const struct log *log, struct state *s, struct database *d, struct err *e)
 {
 	struct account a;
 	bool served = false;
@@ -104,9 +105,10 @@ bootstrap_run(const struct conf *c, const char *tenant, const char *key_name, co
 static int
 print_migration(void *ctx, const struct db_migration *m)
 {
-	return fprintf(ctx, "%04d  %-10s %s\n", m->number, m->applied ? "applied" : "pending", m->name) < 0
-	    ? -1
-	    : 0;
+	return fprintf(ctx, "%04d  %-10s %s\n", m->number, m->applied ? "applied" : "pending",
+		   m->name) < 0
+		   ? -1
+		   : 0;
 }
 
 int

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Keeps the private PostgreSQL alive: its end is seen on the loop, the revival blocks and so runs on a
- * worker, and its outcome comes back to the loop.  At any time the cluster belongs to one of the two.
+ * Keeps the private PostgreSQL alive: its end is seen on the loop, the revival blocks and so runs
+ * on a worker, and its outcome comes back to the loop.  At any time the cluster belongs to one of
+ * the two.
  */
 
 #include "daemon_internal.h"
@@ -91,7 +92,9 @@ cluster_watch_new(struct loop *loop, struct work *work, struct db_cluster *clust
 
 	if (w == NULL)
 		return err_set(e, ERR_NO_MEMORY, "not enough memory to watch the private database");
-	*w = (struct cluster_watch){ .loop = loop, .work = work, .cluster = cluster,
+	*w = (struct cluster_watch){ .loop = loop,
+		.work = work,
+		.cluster = cluster,
 		.log = log_component(log, "postgres") };
 	if (loop_timer_new(loop, on_again, w, &w->again, e) < 0 || arm(w, e) < 0) {
 		cluster_watch_free(w);

@@ -22,8 +22,9 @@ struct account {
 };
 /* ERR_CONF naming the command that makes the user. */
 int account_find(const struct conf *c, struct account *ret, struct err *e) MUST_CHECK;
-/* Becomes the account for good: groups, gid, uid, then no capabilities, no_new_privs and the daemon's
- * system call filter; reads back.  Does nothing but the last three when there is nothing to change. */
+/* Becomes the account for good: groups, gid, uid, then no capabilities, no_new_privs and the
+ * daemon's system call filter; reads back.  Does nothing but the last three when there is nothing
+ * to change. */
 int account_become(const struct account *a, struct err *e) MUST_CHECK;
 
 struct state {
@@ -47,7 +48,8 @@ const char *state_path(const struct state *s, const char *name, char out[static 
 int state_load(struct state *s, struct err *e) MUST_CHECK;
 
 /* Makes sure that a spawner listens in the state directory; starts one when we are root.  A spawner
- * without a daemon ends by itself, so the connection is held in *ret_fd (the caller's) meanwhile. */
+ * without a daemon ends by itself, so the connection is held in *ret_fd (the caller's) meanwhile.
+ */
 int spawner_ensure(const struct conf *c, const struct state *s, const struct account *a,
     const struct log *log, int *ret_fd, struct err *e) MUST_CHECK;
 
@@ -61,7 +63,8 @@ struct database {
 int database_open(const struct conf *c, const struct state *s, bool served, const struct log *log,
     struct database *ret, struct err *e) MUST_CHECK;
 void database_close(struct database *d);
-/* Revives the private cluster whenever it ends.  Freed after the loop and the workers have ended. */
+/* Revives the private cluster whenever it ends.  Freed after the loop and the workers have ended.
+ */
 struct cluster_watch;
 struct loop;
 struct work;
@@ -80,8 +83,8 @@ int app_serve(const struct conf *c, const struct log *log, struct err *e) MUST_C
 int bootstrap_run(const struct conf *c, const char *tenant, const char *key_name,
     const struct log *log, FILE *out, struct err *e) MUST_CHECK;
 /* wardiand migrate status|up */
-int migrate_run(const struct conf *c, bool apply, const struct log *log, FILE *out,
-    struct err *e) MUST_CHECK;
+int migrate_run(
+    const struct conf *c, bool apply, const struct log *log, FILE *out, struct err *e) MUST_CHECK;
 
 /* sd_notify(3)'s protocol: does nothing without NOTIFY_SOCKET. */
 void notify_service_manager(const char *state);

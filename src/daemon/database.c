@@ -14,7 +14,8 @@ database_open(const struct conf *c, const struct state *s, bool served, const st
 {
 	char dir[STATE_PATH_SIZE];
 	struct db_cluster_options o = { .dir = state_path(s, "postgres", dir),
-		.bin_dir = c->database_bin_dir, .log = log_component(log, "postgres") };
+		.bin_dir = c->database_bin_dir,
+		.log = log_component(log, "postgres") };
 
 	*ret = (struct database){ .url = c->database_url, .leave = served };
 	if (c->database_url[0] != '\0')
@@ -42,9 +43,14 @@ database_pools(const struct conf *c, const struct database *d, const struct log 
 {
 	/* Every module with statements; the pools prepare them all when a connection joins. */
 	const struct db_sql sql[] = { tenant_sql, audit_sql, job_sql, result_sql, { NULL, NULL } };
-	struct db_options o = { .url = d->url, .api_connections = (int)c->database_connections,
-		.sched_connections = 2, .timeout_ms = c->database_timeout_ms, .sql = sql,
-		.log = log_component(log, "db"), .observe = observe, .observe_ctx = ctx };
+	struct db_options o = { .url = d->url,
+		.api_connections = (int)c->database_connections,
+		.sched_connections = 2,
+		.timeout_ms = c->database_timeout_ms,
+		.sql = sql,
+		.log = log_component(log, "db"),
+		.observe = observe,
+		.observe_ctx = ctx };
 
 	return db_open(&o, ret, e);
 }

@@ -25,7 +25,8 @@ static const char usage[] =
     "\n"
     "Commands:\n"
     "  serve                        run the daemon (the default)\n"
-    "  bootstrap --tenant NAME      make a tenant, if it is not there, and print a new API key once\n"
+    "  bootstrap --tenant NAME      make a tenant, if it is not there, and print a new API key "
+    "once\n"
     "            [--key-name NAME]\n"
     "  migrate status|up            show or apply database migrations\n"
     "  settings [show|markdown|example]  the settings in force, or their documentation\n"
@@ -63,7 +64,8 @@ take_option(struct command_line *cl, int argc, char **argv, int *i, struct err *
 	else if (cl->n_settings < ARRAY_LEN(cl->settings))
 		cl->settings[cl->n_settings++] = argv[*i];
 	else
-		return err_set(e, ERR_USAGE, "more than %zu settings on the command line; use a file",
+		return err_set(e, ERR_USAGE,
+		    "more than %zu settings on the command line; use a file",
 		    ARRAY_LEN(cl->settings));
 	return 0;
 }
@@ -102,12 +104,14 @@ run_settings(const struct command_line *cl, const struct conf *c, struct err *e)
 	else if (strcmp(action, "example") == 0)
 		conf_print_example(stdout);
 	else
-		return err_set(e, ERR_USAGE, "settings knows show, markdown and example, not '%.40s'", action);
+		return err_set(
+		    e, ERR_USAGE, "settings knows show, markdown and example, not '%.40s'", action);
 	return 0;
 }
 
 static int
-run_migrate(const struct command_line *cl, const struct conf *c, const struct log *log, struct err *e)
+run_migrate(
+    const struct command_line *cl, const struct conf *c, const struct log *log, struct err *e)
 {
 	const char *action = cl->action == NULL ? "" : cl->action;
 
@@ -119,7 +123,8 @@ run_migrate(const struct command_line *cl, const struct conf *c, const struct lo
 }
 
 static int
-run_command(const struct command_line *cl, const struct conf *c, const struct log *log, struct err *e)
+run_command(
+    const struct command_line *cl, const struct conf *c, const struct log *log, struct err *e)
 {
 	if (strcmp(cl->command, "serve") == 0)
 		return app_serve(c, log, e);
@@ -129,17 +134,21 @@ run_command(const struct command_line *cl, const struct conf *c, const struct lo
 		return run_settings(cl, c, e);
 	if (strcmp(cl->command, "bootstrap") == 0) {
 		if (cl->tenant == NULL)
-			return err_set(e, ERR_USAGE, "say which tenant: wardiand bootstrap --tenant NAME");
-		return bootstrap_run(c, cl->tenant, cl->key_name == NULL ? "first" : cl->key_name, log, stdout, e);
+			return err_set(
+			    e, ERR_USAGE, "say which tenant: wardiand bootstrap --tenant NAME");
+		return bootstrap_run(
+		    c, cl->tenant, cl->key_name == NULL ? "first" : cl->key_name, log, stdout, e);
 	}
-	return err_set(e, ERR_USAGE, "there is no command '%.40s'; see wardiand --help", cl->command);
+	return err_set(
+	    e, ERR_USAGE, "there is no command '%.40s'; see wardiand --help", cl->command);
 }
 
 static int
 make_sink(const struct conf *c, struct log_sink *ret, struct err *e)
 {
 	if (log_level_parse(c->log_level, &ret->min_level) < 0)
-		return err_set(e, ERR_CONF, "log.level is debug, info, warn or error, not '%s'", c->log_level);
+		return err_set(
+		    e, ERR_CONF, "log.level is debug, info, warn or error, not '%s'", c->log_level);
 	if (strcmp(c->log_format, "json") != 0 && strcmp(c->log_format, "text") != 0)
 		return err_set(e, ERR_CONF, "log.format is json or text, not '%s'", c->log_format);
 	ret->format = c->log_format[0] == 'j' ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT;
@@ -176,7 +185,9 @@ run(int argc, char **argv, const struct log *log, struct log_sink *sink, struct 
 int
 main(int argc, char **argv)
 {
-	struct log_sink sink = { .fd = STDERR_FILENO, .min_level = LOG_LEVEL_INFO, .format = LOG_FORMAT_TEXT };
+	struct log_sink sink = {
+		.fd = STDERR_FILENO, .min_level = LOG_LEVEL_INFO, .format = LOG_FORMAT_TEXT
+	};
 	struct log log = { .sink = &sink, .component = "wardiand" };
 	struct err e = { 0 };
 

@@ -45,7 +45,8 @@ start(const struct conf *c, const struct state *s, pid_t *ret, struct err *e)
 	}
 	(void)posix_spawnattr_destroy(&attr); /* cannot fail on Linux */
 	if (rc != 0)
-		return err_sys(e, rc, "start the spawner %s (setting sandbox.spawner)", c->sandbox_spawner);
+		return err_sys(
+		    e, rc, "start the spawner %s (setting sandbox.spawner)", c->sandbox_spawner);
 	return 0;
 }
 
@@ -65,7 +66,8 @@ spawner_ensure(const struct conf *c, const struct state *s, const struct account
 	}
 	if (!a->change)
 		return err_set(e, ERR_UNAVAILABLE,
-		    "no spawner listens in %s and only root can start one; start wardiand as root, or "
+		    "no spawner listens in %s and only root can start one; start wardiand as root, "
+		    "or "
 		    "run: wardian-spawner --state %s --user %s",
 		    s->dir, s->dir, c->state_user);
 	if (start(c, s, &pid, e) < 0)
@@ -73,7 +75,8 @@ spawner_ensure(const struct conf *c, const struct state *s, const struct account
 	/* What was started goes to the background once its socket is there, and is reaped here. */
 	while (waitpid(pid, &status, WNOHANG) == 0) {
 		if (deadline_passed(until))
-			return err_set(e, ERR_SANDBOX, "the spawner did not start within %d ms", START_TIMEOUT_MS);
+			return err_set(e, ERR_SANDBOX, "the spawner did not start within %d ms",
+			    START_TIMEOUT_MS);
 		(void)poll(NULL, 0, RETRY_MS); /* a nap; there is nothing to be told by */
 	}
 	if (status != 0)
@@ -81,7 +84,8 @@ spawner_ensure(const struct conf *c, const struct state *s, const struct account
 		    "the spawner ended with status %d; its own lines above say why", status);
 	while (try_connect(path, ret_fd) < 0) {
 		if (deadline_passed(until))
-			return err_set(e, ERR_SANDBOX, "the spawner did not answer within %d ms", START_TIMEOUT_MS);
+			return err_set(e, ERR_SANDBOX, "the spawner did not answer within %d ms",
+			    START_TIMEOUT_MS);
 		(void)poll(NULL, 0, RETRY_MS);
 	}
 	return 0;

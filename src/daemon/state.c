@@ -45,9 +45,11 @@ own_dir(int dirfd, const char *name, const struct account *a, struct err *e)
 
 	if (name != NULL && mkdirat(dirfd, name, 0700) < 0 && errno != EEXIST)
 		return err_sys(e, errno, "make %s in the state directory", name);
-	fd = openat(dirfd, name == NULL ? "." : name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	fd = openat(
+	    dirfd, name == NULL ? "." : name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
-		return err_sys(e, errno, "open %s in the state directory", name == NULL ? "." : name);
+		return err_sys(
+		    e, errno, "open %s in the state directory", name == NULL ? "." : name);
 	if (a->change && fchown(fd, a->uid, a->gid) < 0)
 		return err_sys(e, errno, "give %s in the state directory to its user",
 		    name == NULL ? "." : name);
@@ -64,15 +66,16 @@ open_lock(struct state *s, const struct account *a, struct err *e)
 	s->lockfd = openat(s->dirfd, "lock", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (s->lockfd >= 0)
 		return !a->change || fchown(s->lockfd, a->uid, a->gid) == 0
-		    ? 0
-		    : err_sys(e, errno, "give the lock file to its user");
+			   ? 0
+			   : err_sys(e, errno, "give the lock file to its user");
 	if (errno == EEXIST)
 		s->lockfd = openat(s->dirfd, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (s->lockfd < 0 || fstat(s->lockfd, &st) < 0)
 		return err_sys(e, errno, "the state directory %s cannot be written", s->dir);
 	if (!S_ISREG(st.st_mode) || st.st_nlink > 1 || (st.st_uid != a->uid && st.st_uid != 0))
 		return err_set(e, ERR_CONF,
-		    "%s/lock is no lock file of this user's; remove it while no wardiand runs", s->dir);
+		    "%s/lock is no lock file of this user's; remove it while no wardiand runs",
+		    s->dir);
 	return 0;
 }
 
@@ -89,7 +92,8 @@ take_lock(struct state *s, const struct account *a, bool exclusive, bool *ret_se
 		return err_sys(e, errno, "lock the state directory %s", s->dir);
 	if (exclusive)
 		return err_set(e, ERR_CONF,
-		    "another wardiand uses the state directory %s; stop it or set another state.dir",
+		    "another wardiand uses the state directory %s; stop it or set another "
+		    "state.dir",
 		    s->dir);
 	fd_close(&s->lockfd);
 	*ret_served = true;
@@ -112,8 +116,7 @@ state_open(const struct conf *c, const struct account *a, bool exclusive, struct
 	if (s.dirfd < 0)
 		return err_sys(e, errno, "open the state directory %s", s.dir);
 	if (own_dir(s.dirfd, NULL, a, e) < 0 || own_dir(s.dirfd, "runs", a, e) < 0 ||
-	    own_dir(s.dirfd, "postgres", a, e) < 0 ||
-	    take_lock(&s, a, exclusive, &served, e) < 0) {
+	    own_dir(s.dirfd, "postgres", a, e) < 0 || take_lock(&s, a, exclusive, &served, e) < 0) {
 		state_close(&s);
 		return -1;
 	}

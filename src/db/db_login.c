@@ -75,7 +75,8 @@ session_options(struct db_login *l, int64_t timeout_ms)
 	    " -c idle_in_transaction_session_timeout=%lld -c client_connection_check_interval=2000"
 	    " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=3 -c tcp_keepalives_count=3"
 	    " -c default_transaction_isolation=read\\ committed -c client_min_messages=warning"
-	    /* Statements here touch few rows; compiling or starting workers costs more than it saves. */
+	    /* Statements here touch few rows; compiling or starting workers costs more than it
+	       saves. */
 	    " -c jit=off -c max_parallel_workers_per_gather=0",
 	    given == NULL ? "" : given, given == NULL ? "" : " ", (long long)statement_ms,
 	    (long long)lock_ms, (long long)idle_ms);

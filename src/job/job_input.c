@@ -149,21 +149,26 @@ decode_content(struct json_decoder *d, const char *text, const char *base64, str
 }
 
 int
-job_input_each(struct json_decoder *d, const struct json_value *v, size_t index,
-    const char *name, void *ctx)
+job_input_each(
+    struct json_decoder *d, const struct json_value *v, size_t index, const char *name, void *ctx)
 {
 	struct job_inputs *all = ctx;
 	const char *text = NULL, *base64 = NULL;
 	bool has_text = false, has_base64 = false;
 	struct job_input input = { 0 };
-	const struct json_field fields[] = {
-		JSON_TEXT("path", &input.path, 0, CAP_BODY_BYTES, JSON_REQUIRED),
-		{ .name = "text", .kind = JSON_KIND_TEXT, .dest = &text, .max = CAP_BODY_BYTES,
+	const struct json_field fields[] = { JSON_TEXT("path", &input.path, 0, CAP_BODY_BYTES,
+						 JSON_REQUIRED),
+		{ .name = "text",
+		    .kind = JSON_KIND_TEXT,
+		    .dest = &text,
+		    .max = CAP_BODY_BYTES,
 		    .present = &has_text },
-		{ .name = "base64", .kind = JSON_KIND_TEXT, .dest = &base64, .max = CAP_BODY_BYTES,
+		{ .name = "base64",
+		    .kind = JSON_KIND_TEXT,
+		    .dest = &base64,
+		    .max = CAP_BODY_BYTES,
 		    .present = &has_base64 },
-		JSON_FIELDS_END
-	};
+		JSON_FIELDS_END };
 
 	(void)name; /* elements of an array have none */
 	REQUIRE(index < CAP_INPUTS);

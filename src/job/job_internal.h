@@ -14,8 +14,8 @@ struct job_inputs {
 	size_t n;
 };
 /* json_each_fn over `inputs`; ctx is a struct job_inputs. */
-int job_input_each(struct json_decoder *d, const struct json_value *v, size_t index,
-    const char *name, void *ctx);
+int job_input_each(
+    struct json_decoder *d, const struct json_value *v, size_t index, const char *name, void *ctx);
 /* True for a relative path of 1 to CAP_PATH_BYTES bytes of printable UTF-8 without backslashes,
  * whose components are 1 to 255 bytes and not "." or "..".  *ret_why (static) says why not. */
 bool job_path_valid(const char *path, const char **ret_why);

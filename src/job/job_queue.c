@@ -41,16 +41,17 @@ queue_read(struct db *db, const char *stmt, const struct db_arg *args, struct ar
     struct job_rows *ret, struct err *e)
 {
 	struct queue_walk w = { .rows = { .mem = mem, .size = sizeof(struct job_queued) } };
-	const struct db_col cols[] = {
-		DB_UUID("tenant_id", &w.row.tenant.uuid), DB_UUID("job_id", &w.row.id),
-		DB_TEXT("state", &w.state), DB_I64("priority", &w.row.priority),
-		DB_TIME("queued_at", &w.row.queued_wall_us), DB_I64("cpu_milli", &w.row.cpu_milli),
-		DB_I64("memory_bytes", &w.row.memory_bytes), DB_I64("attempt", &w.row.attempt),
-		DB_I64("max_attempts", &w.row.max_attempts), DB_I64("epoch", &w.row.epoch),
-		{ .name = "lease_owner", .type = DB_TYPE_UUID, .nullable = true,
+	const struct db_col cols[] = { DB_UUID("tenant_id", &w.row.tenant.uuid),
+		DB_UUID("job_id", &w.row.id), DB_TEXT("state", &w.state),
+		DB_I64("priority", &w.row.priority), DB_TIME("queued_at", &w.row.queued_wall_us),
+		DB_I64("cpu_milli", &w.row.cpu_milli), DB_I64("memory_bytes", &w.row.memory_bytes),
+		DB_I64("attempt", &w.row.attempt), DB_I64("max_attempts", &w.row.max_attempts),
+		DB_I64("epoch", &w.row.epoch),
+		{ .name = "lease_owner",
+		    .type = DB_TYPE_UUID,
+		    .nullable = true,
 		    .dest = &w.row.lease_owner },
-		DB_BOOL("cancel_requested", &w.row.cancel_requested), DB_COLS_END
-	};
+		DB_BOOL("cancel_requested", &w.row.cancel_requested), DB_COLS_END };
 	AUTO(db_sys_tx) tx = NULL;
 
 	if (db_sys_begin(db, &tx, e) < 0)
@@ -254,11 +255,10 @@ lock_free(struct db_sys_tx *tx, const struct job_claim *claims, size_t n, struct
 	const struct db_arg args[] = { DB_ARG_UUIDS(tenants, n), DB_ARG_UUIDS(ids, n),
 		DB_ARG_I64(CLAIM_MANIFEST_BYTES), DB_ARGS_END };
 	struct lock_walk w = { .found = found, .n_found = n };
-	const struct db_col cols[] = {
-		DB_I64("n", &w.n), DB_I64("epoch", &w.row.epoch), DB_I64("attempt", &w.row.attempt),
-		DB_I64("uid_slot", &w.row.uid_slot), DB_JSON("manifest", &w.row.manifest),
-		DB_TIME("created_at", &w.row.created_wall_us), DB_COLS_END
-	};
+	const struct db_col cols[] = { DB_I64("n", &w.n), DB_I64("epoch", &w.row.epoch),
+		DB_I64("attempt", &w.row.attempt), DB_I64("uid_slot", &w.row.uid_slot),
+		DB_JSON("manifest", &w.row.manifest), DB_TIME("created_at", &w.row.created_wall_us),
+		DB_COLS_END };
 
 	for (size_t i = 0; i < n; i++) {
 		tenants[i] = claims[i].tenant.uuid;
@@ -285,8 +285,11 @@ claim_locked(struct db_sys_tx *tx, const struct lease *lease, struct job_claim *
 		if (found[i].epoch < 0 || batch_has(b, found[i].id))
 			continue;
 		origin[b->n] = i;
-		moves[b->n] = (struct job_move){ .tenant = found[i].tenant, .id = found[i].id,
-			.epoch = found[i].epoch, .from = JOB_QUEUED, .on = JOB_ON_CLAIM };
+		moves[b->n] = (struct job_move){ .tenant = found[i].tenant,
+			.id = found[i].id,
+			.epoch = found[i].epoch,
+			.from = JOB_QUEUED,
+			.on = JOB_ON_CLAIM };
 		batch_add(b, &moves[b->n]);
 	}
 	for (size_t i = 0; i < n; i++)

@@ -59,7 +59,7 @@ struct decoding {
 };
 
 static void PRINTF_LIKE(4, 5)
-fault(struct decoding *c, enum err_code code, const char *pointer, const char *fmt, ...)
+    fault(struct decoding *c, enum err_code code, const char *pointer, const char *fmt, ...)
 {
 	char msg[ERR_FIELD_MSG_SIZE];
 	va_list ap;
@@ -74,8 +74,8 @@ fault(struct decoding *c, enum err_code code, const char *pointer, const char *f
 /* --- shape ---------------------------------------------------------------------------------- */
 
 static int
-argument_each(struct json_decoder *d, const struct json_value *v, size_t index, const char *name,
-    void *ctx)
+argument_each(
+    struct json_decoder *d, const struct json_value *v, size_t index, const char *name, void *ctx)
 {
 	struct manifest *m = ctx;
 	const char *text;
@@ -94,8 +94,8 @@ argument_each(struct json_decoder *d, const struct json_value *v, size_t index, 
 }
 
 static int
-parameter_each(struct json_decoder *d, const struct json_value *v, size_t index, const char *name,
-    void *ctx)
+parameter_each(
+    struct json_decoder *d, const struct json_value *v, size_t index, const char *name, void *ctx)
 {
 	struct manifest *m = ctx;
 	char *copy = arena_strdup(json_decoder_mem(d), name);
@@ -141,8 +141,8 @@ text_printable(const char *text)
 }
 
 static int
-label_each(struct json_decoder *d, const struct json_value *v, size_t index, const char *name,
-    void *ctx)
+label_each(
+    struct json_decoder *d, const struct json_value *v, size_t index, const char *name, void *ctx)
 {
 	struct manifest *m = ctx;
 	const char *text;
@@ -166,39 +166,41 @@ label_each(struct json_decoder *d, const struct json_value *v, size_t index, con
 static int
 decode_shape(const struct json *j, struct arena *mem, struct manifest *m, struct err *e)
 {
-	const struct json_field resources[] = {
-		JSON_F64("cpus", &m->cpus, 0.1, 4096, 0),
+	const struct json_field resources[] = { JSON_F64("cpus", &m->cpus, 0.1, 4096, 0),
 		JSON_I64("memory_bytes", &m->memory_bytes, MEMORY_MIN_BYTES, BYTES_MAX, 0),
 		JSON_I64("disk_bytes", &m->disk_bytes, DISK_MIN_BYTES, BYTES_MAX, 0),
-		JSON_FIELDS_END
-	};
-	const struct json_field limits[] = {
-		JSON_I64("wall_s", &m->wall_s, 1, SECONDS_MAX, 0),
+		JSON_FIELDS_END };
+	const struct json_field limits[] = { JSON_I64("wall_s", &m->wall_s, 1, SECONDS_MAX, 0),
 		JSON_I64("no_output_s", &m->no_output_s, 1, SECONDS_MAX, 0),
 		JSON_I64("output_bytes", &m->output_bytes, LOG_MIN_BYTES, LOG_MAX_BYTES, 0),
-		JSON_FIELDS_END
-	};
-	const struct json_field retry[] = {
-		JSON_I64("max_attempts", &m->max_attempts, 1, 10, 0),
-		JSON_FIELDS_END
-	};
-	const struct json_field fields[] = {
-		JSON_TEXT("environment", &m->environment, 1, CAP_NAME_BYTES, JSON_REQUIRED),
+		JSON_FIELDS_END };
+	const struct json_field retry[] = { JSON_I64("max_attempts", &m->max_attempts, 1, 10, 0),
+		JSON_FIELDS_END };
+	const struct json_field fields[] = { JSON_TEXT("environment", &m->environment, 1,
+						 CAP_NAME_BYTES, JSON_REQUIRED),
 		JSON_TEXT("name", &m->name, 1, NAME_BYTES, 0),
-		{ .name = "parameters", .kind = JSON_KIND_MAP, .each = parameter_each, .ctx = m,
-		    .max = PARAMETERS, .present = &m->has_parameters },
-		{ .name = "command", .kind = JSON_KIND_EACH, .each = argument_each, .ctx = m,
-		    .min = 1, .max = CAP_ARGS, .present = &m->has_command },
+		{ .name = "parameters",
+		    .kind = JSON_KIND_MAP,
+		    .each = parameter_each,
+		    .ctx = m,
+		    .max = PARAMETERS,
+		    .present = &m->has_parameters },
+		{ .name = "command",
+		    .kind = JSON_KIND_EACH,
+		    .each = argument_each,
+		    .ctx = m,
+		    .min = 1,
+		    .max = CAP_ARGS,
+		    .present = &m->has_command },
 		JSON_EACH("inputs", job_input_each, &m->inputs, CAP_INPUTS, 0),
-		JSON_OBJECT("resources", resources, 0),
-		JSON_OBJECT("limits", limits, 0),
-		JSON_I64("priority", &m->priority, -100, 100, 0),
-		JSON_OBJECT("retry", retry, 0),
-		{ .name = "seed", .kind = JSON_KIND_I64, .dest = &m->seed, .max = INT64_MAX,
+		JSON_OBJECT("resources", resources, 0), JSON_OBJECT("limits", limits, 0),
+		JSON_I64("priority", &m->priority, -100, 100, 0), JSON_OBJECT("retry", retry, 0),
+		{ .name = "seed",
+		    .kind = JSON_KIND_I64,
+		    .dest = &m->seed,
+		    .max = INT64_MAX,
 		    .present = &m->has_seed },
-		JSON_MAP("labels", label_each, m, CAP_LABELS, 0),
-		JSON_FIELDS_END
-	};
+		JSON_MAP("labels", label_each, m, CAP_LABELS, 0), JSON_FIELDS_END };
 
 	return json_decode(j, fields, mem, e);
 }
@@ -287,8 +289,8 @@ check_limits(struct decoding *c)
 	spec->memory_bytes = check_bytes(c, "/resources/memory_bytes", m->memory_bytes,
 	    default_memory, c->limits->memory_default_bytes);
 	/* Scratch space is memory, so a node that has too little memory has too little of it. */
-	spec->disk_bytes = check_bytes(c, "/resources/disk_bytes", m->disk_bytes, 0,
-	    c->limits->disk_default_bytes);
+	spec->disk_bytes = check_bytes(
+	    c, "/resources/disk_bytes", m->disk_bytes, 0, c->limits->disk_default_bytes);
 	check_times(c);
 	spec->log_bytes = m->output_bytes > 0 ? m->output_bytes : c->limits->log_default_bytes;
 	spec->name = m->name;

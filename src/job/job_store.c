@@ -67,8 +67,8 @@ job_columns(struct job_row *r, bool with_manifest, struct db_col cols[static JOB
 }
 
 int
-job_get(struct db *db, struct tenant_id tenant, struct uuid id, struct arena *mem,
-    struct job *ret, struct err *e)
+job_get(struct db *db, struct tenant_id tenant, struct uuid id, struct arena *mem, struct job *ret,
+    struct err *e)
 {
 	const struct db_arg args[] = { DB_ARG_UUID(tenant.uuid), DB_ARG_UUID(id), DB_ARGS_END };
 	struct db_col cols[JOB_COLS];
@@ -177,8 +177,8 @@ job_history(struct db *db, struct tenant_id tenant, struct uuid id, struct arena
 /* No live row without a wish was found: there is a wish already (0), or it is too late, or there is
  * no such job. */
 static int
-explain_no_wish(struct db_tx *tx, const struct db_arg *args, struct uuid id, struct arena *mem,
-    struct err *e)
+explain_no_wish(
+    struct db_tx *tx, const struct db_arg *args, struct uuid id, struct arena *mem, struct err *e)
 {
 	const char *end_state = NULL;
 	const struct db_col cols[] = { DB_TEXT_NULL("end_state", &end_state), DB_COLS_END };

@@ -43,12 +43,11 @@ write_unit(struct db *db, const struct principal *who, const struct job_submissi
 {
 	const struct job_spec *spec = &s->spec;
 	struct uuid tenant = who->tenant.uuid;
-	const struct db_arg job[] = {
-		DB_ARG_UUID(tenant), DB_ARG_UUID(id), DB_ARG_TEXT(spec->environment->name),
-		DB_ARG_TEXT(spec->environment->digest), DB_ARG_TEXT(spec->name),
-		DB_ARG_JSON(spec->labels), DB_ARG_I32(spec->priority), DB_ARG_I64(spec->cpu_milli),
-		DB_ARG_I64(spec->memory_bytes), DB_ARG_UUID(who->key), DB_ARGS_END
-	};
+	const struct db_arg job[] = { DB_ARG_UUID(tenant), DB_ARG_UUID(id),
+		DB_ARG_TEXT(spec->environment->name), DB_ARG_TEXT(spec->environment->digest),
+		DB_ARG_TEXT(spec->name), DB_ARG_JSON(spec->labels), DB_ARG_I32(spec->priority),
+		DB_ARG_I64(spec->cpu_milli), DB_ARG_I64(spec->memory_bytes), DB_ARG_UUID(who->key),
+		DB_ARGS_END };
 	const struct db_arg body[] = { DB_ARG_UUID(tenant), DB_ARG_UUID(id), DB_ARG_JSON(manifest),
 		DB_ARGS_END };
 	const struct db_arg queue[] = { DB_ARG_UUID(tenant), DB_ARG_UUID(id),
@@ -98,8 +97,8 @@ replay(struct db *db, struct tenant_id tenant, const struct job_submission *s, s
 }
 
 static int
-quota_refusal(struct db *db, struct tenant_id tenant, int64_t queued_max, struct arena *mem,
-    struct err *e)
+quota_refusal(
+    struct db *db, struct tenant_id tenant, int64_t queued_max, struct arena *mem, struct err *e)
 {
 	const struct db_arg args[] = { DB_ARG_UUID(tenant.uuid), DB_ARGS_END };
 	int64_t waiting = 0;

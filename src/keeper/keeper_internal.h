@@ -17,7 +17,8 @@
 
 enum { STREAMS = 2, FILTER_MAX = BPF_MAXINSNS };
 
-/* --- copying trees -------------------------------------------------------------------------------- */
+/* --- copying trees
+ * -------------------------------------------------------------------------------- */
 
 /* An input as it was put into /work; what still looks like this at the end is no output. */
 struct input {
@@ -37,7 +38,8 @@ bool inputs_unchanged(const struct inputs *in, const struct stat *st);
 struct tree_copy {
 	int from_fd;
 	int to_fd;
-	bool strict; /* into the sandbox: what is no regular file is an error, empty directories count */
+	bool strict; /* into the sandbox: what is no regular file is an error, empty directories
+			count */
 	struct inputs *inputs; /* strict: filled; else: what to leave out */
 	int64_t bytes_left, files_left;
 	/* results */
@@ -48,7 +50,8 @@ int tree_copy(struct tree_copy *c, struct err *e) MUST_CHECK;
 /* Bytes [0, size) of a regular file; holes stay holes. */
 int file_copy(int from, int to, off_t size, struct err *e) MUST_CHECK;
 
-/* --- the log -------------------------------------------------------------------------------------- */
+/* --- the log
+ * -------------------------------------------------------------------------------------- */
 
 struct run_log {
 	int fd;
@@ -65,7 +68,8 @@ int run_log_open(struct run_log *l, int out_fd, int64_t cap, struct err *e) MUST
 void run_log_add(struct run_log *l, uint32_t stream, const char *p, size_t n);
 int run_log_close(struct run_log *l, struct err *e) MUST_CHECK;
 
-/* --- the simulation ------------------------------------------------------------------------------- */
+/* --- the simulation
+ * ------------------------------------------------------------------------------- */
 
 struct keeper {
 	struct keeper_order order;
@@ -76,8 +80,8 @@ struct keeper {
 	int exit_fd; /* reserved for the exit record, -1: none */
 	struct sock_filter *filter;
 	size_t n_filter;
-	int landlock_fd;          /* -1: this kernel has none */
-	int pipe_read[STREAMS];   /* stdout, stderr */
+	int landlock_fd;        /* -1: this kernel has none */
+	int pipe_read[STREAMS]; /* stdout, stderr */
 	int pipe_write[STREAMS];
 	int64_t oom_before;
 	pid_t pid;
@@ -93,7 +97,8 @@ int sim_start(struct keeper *k, struct sim_fault *f, struct err *e) MUST_CHECK;
 /* A Landlock ruleset for it, or -1 without an error where the kernel has no Landlock. */
 int sim_landlock(int *ret_fd, struct err *e) MUST_CHECK;
 
-/* --- watching ------------------------------------------------------------------------------------- */
+/* --- watching
+ * ------------------------------------------------------------------------------------- */
 
 struct watched {
 	enum sandbox_outcome reason; /* 0: it ended by itself */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A second wall for the simulation, independent of mounts and ids: it may read and execute
- * everywhere, write only below its scratch and to the devices, and reach no process or abstract socket
- * outside its own domain.  What this kernel's Landlock cannot do is left out: the mounts and namespaces
- * stand without it, and the spawner says at its start which version there is.
+ * everywhere, write only below its scratch and to the devices, and reach no process or abstract
+ * socket outside its own domain.  What this kernel's Landlock cannot do is left out: the mounts and
+ * namespaces stand without it, and the spawner says at its start which version there is.
  */
 #include "keeper_internal.h"
 
@@ -16,12 +16,13 @@
 #include <unistd.h>
 
 /* The header of Linux 6.1 ends at version 2; these numbers are the kernel's interface. */
-#define FS_TRUNCATE (UINT64_C(1) << 14)  /* version 3 */
-#define FS_IOCTL_DEV (UINT64_C(1) << 15) /* version 5 */
+#define FS_TRUNCATE (UINT64_C(1) << 14)          /* version 3 */
+#define FS_IOCTL_DEV (UINT64_C(1) << 15)         /* version 5 */
 #define SCOPE_ABSTRACT_SOCKET (UINT64_C(1) << 0) /* version 6 */
 #define SCOPE_SIGNAL (UINT64_C(1) << 1)
 
-#define FS_READ (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+#define FS_READ                                                                                    \
+	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define FS_CHANGE                                                                                  \
 	(LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |                           \
 	    LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |                         \
@@ -69,7 +70,8 @@ add_rule(int ruleset_fd, const struct rule *r, uint64_t handled, struct err *e)
 	struct landlock_path_beneath_attr attr = { .allowed_access = r->allowed & handled,
 		.parent_fd = fd };
 
-	if (fd < 0 || syscall(SYS_landlock_add_rule, ruleset_fd, LANDLOCK_RULE_PATH_BENEATH, &attr, 0) < 0)
+	if (fd < 0 ||
+	    syscall(SYS_landlock_add_rule, ruleset_fd, LANDLOCK_RULE_PATH_BENEATH, &attr, 0) < 0)
 		return err_sys(e, errno, "cannot add a Landlock rule");
 	return 0;
 }
@@ -77,7 +79,8 @@ add_rule(int ruleset_fd, const struct rule *r, uint64_t handled, struct err *e)
 int
 sim_landlock(int *ret_fd, struct err *e)
 {
-	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	long version =
+	    syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	struct ruleset_attr attr;
 	size_t size = attr_for(version, &attr);
 	AUTO_FD int fd = -1;

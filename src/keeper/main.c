@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * wardian-keeper: the first process of a sandbox, executed by the spawner as the tenant's own root.
- * It is the only witness of the run: it starts the simulation, keeps its log, ends it when its time is
- * up, collects its files, and leaves the exit record, after which nothing is left to do but to end.
- * It depends on nobody outside: neither the daemon nor the spawner need live.
+ * It is the only witness of the run: it starts the simulation, keeps its log, ends it when its time
+ * is up, collects its files, and leaves the exit record, after which nothing is left to do but to
+ * end. It depends on nobody outside: neither the daemon nor the spawner need live.
  *
  *   order ─▶ launch file ─▶ inputs ─▶ log ─▶ simulation ─▶ watch ─▶ collect ─▶ exit record
  *
@@ -26,7 +26,8 @@
 
 enum { PIPE_MODE = 0200 };
 
-/* --- before the simulation ------------------------------------------------------------------------ */
+/* --- before the simulation
+ * ------------------------------------------------------------------------ */
 
 static int
 receive_order(struct keeper_order *ret, struct err *e)
@@ -72,10 +73,12 @@ step_launch_file(struct keeper *k, struct err *e)
 static int
 step_inputs(struct keeper *k, struct err *e)
 {
-	AUTO_FD int in_fd = openat(KEEPER_FD_RUN, "in", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	AUTO_FD int in_fd =
+	    openat(KEEPER_FD_RUN, "in", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	AUTO_FD int work_fd = open("/work", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct tree_copy copy = { .from_fd = in_fd, .to_fd = work_fd, .strict = true,
-		.inputs = &k->inputs };
+	struct tree_copy copy = {
+		.from_fd = in_fd, .to_fd = work_fd, .strict = true, .inputs = &k->inputs
+	};
 
 	if (work_fd < 0 || (in_fd < 0 && errno != ENOENT))
 		return err_sys(e, errno, "cannot open the inputs");
@@ -101,7 +104,8 @@ step_log(struct keeper *k, struct err *e)
 		if (fd_nonblock(ends[0], e) < 0)
 			return -1;
 		/* So that /dev/stdout can be opened inside, for writing only. */
-		if (fchown(ends[1], KEEPER_SIM_UID, KEEPER_SIM_UID) < 0 || fchmod(ends[1], PIPE_MODE) < 0)
+		if (fchown(ends[1], KEEPER_SIM_UID, KEEPER_SIM_UID) < 0 ||
+		    fchmod(ends[1], PIPE_MODE) < 0)
 			return err_sys(e, errno, "cannot give a pipe to the simulation");
 	}
 	return 0;
@@ -121,14 +125,16 @@ counter(const struct keeper *k, enum cgroup_stat what)
 	return v < 0 ? 0 : v;
 }
 
-/* --- reports --------------------------------------------------------------------------------------- */
+/* --- reports
+ * --------------------------------------------------------------------------------------- */
 
 /* False when no spawner is there to hear it. */
 static bool
 report(uint32_t kind, uint32_t step, int sys)
 {
-	const struct keeper_report r = { .version = KEEPER_VERSION, .kind = kind, .step = step,
-		.sys = sys };
+	const struct keeper_report r = {
+		.version = KEEPER_VERSION, .kind = kind, .step = step, .sys = sys
+	};
 
 	return send(KEEPER_FD_STATUS, &r, sizeof(r), MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(r);
 }
@@ -137,7 +143,9 @@ report(uint32_t kind, uint32_t step, int sys)
 NORETURN static void
 fail(const struct keeper *k, uint32_t step, int sys)
 {
-	struct sandbox_exit x = { .id = k->order.id, .outcome = SANDBOX_FAULT, .step = step, .sys = sys };
+	struct sandbox_exit x = {
+		.id = k->order.id, .outcome = SANDBOX_FAULT, .step = step, .sys = sys
+	};
 	struct err ignored = { 0 };
 
 	if (!report(KEEPER_FAILED, step, sys) &&
@@ -146,20 +154,24 @@ fail(const struct keeper *k, uint32_t step, int sys)
 	_exit(1);
 }
 
-/* --- after the simulation -------------------------------------------------------------------------- */
+/* --- after the simulation
+ * -------------------------------------------------------------------------- */
 
 static void
 collect(struct keeper *k, struct sandbox_exit *x)
 {
 	AUTO_FD int work_fd = open("/work", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	AUTO_FD int files_fd = -1;
-	struct tree_copy copy = { .from_fd = work_fd, .inputs = &k->inputs,
-		.bytes_left = k->order.limits.output_bytes, .files_left = k->order.limits.output_files };
+	struct tree_copy copy = { .from_fd = work_fd,
+		.inputs = &k->inputs,
+		.bytes_left = k->order.limits.output_bytes,
+		.files_left = k->order.limits.output_files };
 	struct err e = { 0 };
 	int rc = -1;
 
 	if (mkdirat(KEEPER_FD_OUT, "files", 0770) == 0)
-		files_fd = openat(KEEPER_FD_OUT, "files", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		files_fd =
+		    openat(KEEPER_FD_OUT, "files", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	copy.to_fd = files_fd;
 	if (work_fd < 0 || files_fd < 0)
 		err_sys(&e, errno, "cannot open the outputs");
@@ -250,8 +262,11 @@ run(struct keeper *k, struct sandbox_exit *x)
 		if (watch_run(k, &w, &e) == 0)
 			fill_exit(k, &w, x);
 		else
-			*x = (struct sandbox_exit){ .id = x->id, .started_wall_us = x->started_wall_us,
-				.outcome = SANDBOX_FAULT, .step = SANDBOX_STEP_EXEC, .sys = e.sys };
+			*x = (struct sandbox_exit){ .id = x->id,
+				.started_wall_us = x->started_wall_us,
+				.outcome = SANDBOX_FAULT,
+				.step = SANDBOX_STEP_EXEC,
+				.sys = e.sys };
 	}
 	x->ended_wall_us = clock_wall_us();
 	x->wall_ns = clock_mono_ns() - began_ns;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the simulation writes to stdout and stderr, as it came, with an index of when and on which
- * stream.  At the cap a marker is written once and the rest is counted and dropped: a flood costs the
- * flooder its log, not the run its life, and never more disk than the cap.
+ * stream.  At the cap a marker is written once and the rest is counted and dropped: a flood costs
+ * the flooder its log, not the run its life, and never more disk than the cap.
  */
 #include "keeper_internal.h"
 
@@ -17,8 +17,8 @@
 enum {
 	/* Pieces closer together than this are one; people do not read faster. */
 	JOIN_US = 10000,
-	/* One entry per so many bytes of log, and this many in any case: a writer of single bytes must
-	 * not get an index larger than its log. */
+	/* One entry per so many bytes of log, and this many in any case: a writer of single bytes
+	 * must not get an index larger than its log. */
 	BYTES_PER_ENTRY = 64,
 	ENTRIES_LEAST = 1024,
 };
@@ -26,7 +26,8 @@ enum {
 static int
 create(int out_fd, const char *name, int flags, int *ret, struct err *e)
 {
-	int fd = openat(out_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | flags, 0640);
+	int fd = openat(
+	    out_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | flags, 0640);
 
 	if (fd < 0)
 		return err_sys(e, errno, "cannot create the log");
@@ -37,7 +38,9 @@ create(int out_fd, const char *name, int flags, int *ret, struct err *e)
 int
 run_log_open(struct run_log *l, int out_fd, int64_t cap, struct err *e)
 {
-	*l = (struct run_log){ .fd = -1, .index_fd = -1, .cap = cap,
+	*l = (struct run_log){ .fd = -1,
+		.index_fd = -1,
+		.cap = cap,
 		.entries_max = cap / BYTES_PER_ENTRY + ENTRIES_LEAST };
 	if (create(out_fd, "log", O_APPEND, &l->fd, e) < 0)
 		return -1;
@@ -58,7 +61,8 @@ index_piece(struct run_log *l, uint32_t stream, int64_t offset, size_t n)
 	const int64_t now = clock_wall_us();
 	const bool close = l->last.stream == stream && now - l->last.wall_us < JOIN_US;
 
-	if (l->entries > 0 && (close || l->entries >= l->entries_max) && n <= UINT32_MAX - l->last.n) {
+	if (l->entries > 0 && (close || l->entries >= l->entries_max) &&
+	    n <= UINT32_MAX - l->last.n) {
 		l->last.n += (uint32_t)n;
 	} else {
 		l->last = (struct sandbox_log_entry){ now, offset, (uint32_t)n, stream };

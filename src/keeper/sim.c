@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The simulation's own way from the keeper to its program, a column of steps after clone.  It shares
- * memory with the keeper, which sleeps meanwhile (CLONE_VM and CLONE_VFORK), so it touches nothing of
- * the C library that keeps state: ids and capabilities are set by plain system calls, which the library's
- * wrappers would try to spread over threads.
+ * The simulation's own way from the keeper to its program, a column of steps after clone.  It
+ * shares memory with the keeper, which sleeps meanwhile (CLONE_VM and CLONE_VFORK), so it touches
+ * nothing of the C library that keeps state: ids and capabilities are set by plain system calls,
+ * which the library's wrappers would try to spread over threads.
  *
- * Entering the control groups comes first: from there on everything is billed.  Capabilities go before
- * the ids, since the bounding set can only be emptied with one; the filter comes last but one, and
- * under it every wall is looked at once more.
+ * Entering the control groups comes first: from there on everything is billed.  Capabilities go
+ * before the ids, since the bounding set can only be emptied with one; the filter comes last but
+ * one, and under it every wall is looked at once more.
  */
 #include "keeper_internal.h"
 
@@ -60,7 +60,8 @@ place_fds(const struct keeper *k)
 	return (int)syscall(SYS_close_range, 3, ~0u, 0);
 }
 
-/* Never RLIMIT_AS: interpreters reserve far more than they use, and memory is limited by its group. */
+/* Never RLIMIT_AS: interpreters reserve far more than they use, and memory is limited by its group.
+ */
 static int
 set_limits(const struct sandbox_limits *l)
 {
@@ -161,7 +162,7 @@ ids_are(int call, unsigned want)
 	unsigned id[3];
 
 	return syscall(call, &id[0], &id[1], &id[2]) == 0 && id[0] == want && id[1] == want &&
-	    id[2] == want;
+	       id[2] == want;
 }
 
 static bool

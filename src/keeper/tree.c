@@ -29,7 +29,8 @@ enum {
 	WORK_DIR_MODE = 0755,
 };
 
-/* --- inputs --------------------------------------------------------------------------------------- */
+/* --- inputs
+ * --------------------------------------------------------------------------------------- */
 
 int
 inputs_add(struct inputs *in, int fd, struct err *e)
@@ -82,10 +83,11 @@ inputs_unchanged(const struct inputs *in, const struct stat *st)
 		return false;
 	was = bsearch(&key, in->at, in->n, sizeof(key), compare_inputs);
 	return was != NULL && was->size == st->st_size && same_time(was->mtime, st->st_mtim) &&
-	    same_time(was->ctime, st->st_ctim);
+	       same_time(was->ctime, st->st_ctim);
 }
 
-/* --- one file ------------------------------------------------------------------------------------- */
+/* --- one file
+ * ------------------------------------------------------------------------------------- */
 
 static int
 copy_range(int from, int to, off_t at, off_t end, char *chunk, struct err *e)
@@ -134,7 +136,8 @@ file_copy(int from, int to, off_t size, struct err *e)
 	return 0;
 }
 
-/* --- the walk ------------------------------------------------------------------------------------- */
+/* --- the walk
+ * ------------------------------------------------------------------------------------- */
 
 struct level {
 	DIR *dir;
@@ -190,7 +193,8 @@ static int
 make_dirs(struct walk *w, struct err *e)
 {
 	for (size_t i = 1; i < w->depth; i++)
-		if (w->level[i].to_fd < 0 && make_dir(w, w->level[i - 1].to_fd, &w->level[i], e) < 0)
+		if (w->level[i].to_fd < 0 &&
+		    make_dir(w, w->level[i - 1].to_fd, &w->level[i], e) < 0)
 			return -1;
 	return 0;
 }
@@ -229,8 +233,8 @@ copy_entry(struct walk *w, const char *name, struct err *e)
 {
 	struct tree_copy *c = w->c;
 	struct level *top = &w->level[w->depth - 1];
-	AUTO_FD int from = openat(dirfd(top->dir), name,
-	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	AUTO_FD int from = openat(
+	    dirfd(top->dir), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	AUTO_FD int to = -1;
 	struct stat st;
 	int rc;
@@ -242,7 +246,8 @@ copy_entry(struct walk *w, const char *name, struct err *e)
 		return rc;
 	if (make_dirs(w, e) < 0)
 		return -1;
-	to = openat(top->to_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, OUT_FILE_MODE);
+	to = openat(
+	    top->to_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, OUT_FILE_MODE);
 	if (to < 0)
 		return err_sys(e, errno, "cannot create a file");
 	if (file_copy(from, to, st.st_size, e) < 0)
@@ -305,7 +310,9 @@ visit(struct walk *w, const char *name, struct err *e)
 			return copy_entry(w, name, e);
 	}
 	w->c->skipped++;
-	return w->c->strict ? err_sys(e, EINVAL, "an input is no regular file or has an unusable name") : 0;
+	return w->c->strict
+		   ? err_sys(e, EINVAL, "an input is no regular file or has an unusable name")
+		   : 0;
 }
 
 static int
@@ -323,7 +330,7 @@ walk(struct walk *w, struct err *e)
 			close_level(top);
 			w->depth--;
 		} else if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-		    visit(w, entry->d_name, e) < 0) {
+			   visit(w, entry->d_name, e) < 0) {
 			return -1;
 		}
 	}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * From the exec to the end of the last process: copies the streams, counts time and silence, passes
- * on the wish to end.  Every way to end it early is the same way: SIGTERM to all, grace, SIGKILL to all;
- * the first reason stays.  When the main process is gone, so is, a moment later, everything else.
+ * on the wish to end.  Every way to end it early is the same way: SIGTERM to all, grace, SIGKILL to
+ * all; the first reason stays.  When the main process is gone, so is, a moment later, everything
+ * else.
  */
 #include "keeper_internal.h"
 
@@ -60,7 +61,8 @@ oom_kills(const struct keeper *k)
 	return now > k->oom_before ? now - k->oom_before : 0;
 }
 
-/* --- ending --------------------------------------------------------------------------------------- */
+/* --- ending
+ * --------------------------------------------------------------------------------------- */
 
 static void
 kill_all(void)
@@ -87,7 +89,8 @@ end_at_once(struct watch *w, enum sandbox_outcome reason)
 	kill_all();
 }
 
-/* --- events --------------------------------------------------------------------------------------- */
+/* --- events
+ * --------------------------------------------------------------------------------------- */
 
 static void
 reap(struct watch *w)
@@ -222,7 +225,9 @@ end_rest(struct watch *w)
 int
 watch_run(struct keeper *k, struct watched *ret, struct err *e)
 {
-	struct watch w = { .k = k, .signal_fd = -1, .wall = deadline_in_ms(k->order.limits.wall_ms),
+	struct watch w = { .k = k,
+		.signal_fd = -1,
+		.wall = deadline_in_ms(k->order.limits.wall_ms),
 		.oom_look = deadline_in_ms(OOM_LOOK_MS) };
 	AUTO_FREE char *buffer = malloc(READ_BYTES);
 	AUTO_FD int signal_fd = -1;

@@ -181,8 +181,9 @@ apply_rule(const struct environment_rule *rule, const char *path, int out_dirfd,
 		return result_missing(
 		    rule, sink, "its file is named by a parameter that was not given", e);
 	fd = open_below(out_dirfd, path);
-	sink->where = strcmp(path, "log") == 0 ? "the log" :
-	    arena_strdup(sink->mem, parse_echo(path + strlen("files/"), echo));
+	sink->where = strcmp(path, "log") == 0
+			  ? "the log"
+			  : arena_strdup(sink->mem, parse_echo(path + strlen("files/"), echo));
 	if (sink->where == NULL)
 		return arena_err(e);
 	if (fd < 0) {

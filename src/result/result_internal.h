@@ -74,8 +74,8 @@ struct result_sink {
 /* NULL when the arena is exhausted. */
 struct result_sink *result_sink_new(struct arena *mem) MUST_CHECK;
 /* Printable, without blanks, 1 to RESULT_NAME_BYTES bytes; prefix (may be "") and '.' before it. */
-const char *result_name(const char *prefix, const char *p, size_t n,
-    char out[static RESULT_NAME_BYTES + 1]);
+const char *result_name(
+    const char *prefix, const char *p, size_t n, char out[static RESULT_NAME_BYTES + 1]);
 /* Adds or replaces a value; v->name and v->reason and v->unit are copied.  Beyond the cap the set
  * is marked as truncated.  -1 when memory is short. */
 int result_sink_value(
@@ -84,8 +84,8 @@ bool result_sink_has(const struct result_sink *s, const char *name);
 /* Number of the series of that name in s->series, made when new; -1 beyond the cap; -2 when memory
  * is short, with *e filled. */
 int result_sink_series(struct result_sink *s, const char *name, struct err *e) MUST_CHECK;
-int result_sink_point(struct result_sink *s, size_t series, double step, double value,
-    struct err *e) MUST_CHECK;
+int result_sink_point(
+    struct result_sink *s, size_t series, double step, double value, struct err *e) MUST_CHECK;
 
 /* --- scanners ------------------------------------------------------------------------------- */
 
@@ -95,11 +95,11 @@ struct result_scanner {
 	size_t found; /* rows, measurements */
 	/* TABLE and BLOCK */
 	bool open;
-	int strangers;         /* lines in a row that were no rows */
-	size_t rows;           /* of the open table or block */
-	size_t n_columns;      /* words of the header, or numbers of a row */
-	size_t step_column;    /* TABLE: RESULT_WORDS for none */
-	double step;           /* BLOCK: from the title */
+	int strangers;      /* lines in a row that were no rows */
+	size_t rows;        /* of the open table or block */
+	size_t n_columns;   /* words of the header, or numbers of a row */
+	size_t step_column; /* TABLE: RESULT_WORDS for none */
+	double step;        /* BLOCK: from the title */
 	bool has_step;
 	int series[RESULT_WORDS]; /* TABLE, METRIC: -1 for a column that is not kept */
 	/* TABLE: "" for a column that is not kept */
@@ -107,8 +107,8 @@ struct result_scanner {
 	double last[RESULT_WORDS]; /* TABLE: the last row; BLOCK: greatest of the open block */
 	double most[RESULT_WORDS]; /* BLOCK: greatest of all blocks */
 };
-struct result_scanner *result_scanner_new(const struct environment_rule *rule,
-    struct result_sink *sink) MUST_CHECK;
+struct result_scanner *result_scanner_new(
+    const struct environment_rule *rule, struct result_sink *sink) MUST_CHECK;
 /* A result_line_fn; ctx is a struct result_scanner.  Not for JSON rules. */
 int result_scanner_line(void *ctx, const char *line, size_t n, struct err *e) MUST_CHECK;
 int result_scanner_end(struct result_scanner *s, struct err *e) MUST_CHECK;

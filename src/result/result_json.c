@@ -78,8 +78,8 @@ result_scan_json(const struct environment_rule *rule, struct result_sink *sink, 
 	AUTO(json) j = NULL;
 
 	if (json_parse(text, n, &j, &bad) < 0) {
-		const char *reason = arena_printf(sink->mem, "%s is not usable: %s", sink->where,
-		    bad.msg);
+		const char *reason =
+		    arena_printf(sink->mem, "%s is not usable: %s", sink->where, bad.msg);
 
 		return reason == NULL ? arena_err(e) : result_missing(rule, sink, reason, e);
 	}

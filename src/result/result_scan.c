@@ -41,8 +41,9 @@ emit(struct result_scanner *s, const char *name, double value, struct err *e)
 static int
 emit_missing(struct result_scanner *s, const char *name, const char *reason, struct err *e)
 {
-	const struct result_value v = { .name = name, .missing = true, .unit = s->rule->unit,
-		.reason = reason };
+	const struct result_value v = {
+		.name = name, .missing = true, .unit = s->rule->unit, .reason = reason
+	};
 
 	s->found++;
 	if (s->rule->target != ENVIRONMENT_TARGET_RESULT || result_sink_has(s->sink, name))
@@ -182,8 +183,8 @@ table_open(struct result_scanner *s, const struct result_word *words, size_t n, 
 	s->step_column = RESULT_WORDS;
 	for (size_t i = 0; i < n; i++) {
 		bool step = s->rule->step != NULL && s->step_column == RESULT_WORDS &&
-		    words[i].n == strlen(s->rule->step) &&
-		    memcmp(words[i].p, s->rule->step, words[i].n) == 0;
+			    words[i].n == strlen(s->rule->step) &&
+			    memcmp(words[i].p, s->rule->step, words[i].n) == 0;
 
 		(void)result_name("", words[i].p, words[i].n, s->names[i]); /* its buffer */
 		if (step)

@@ -193,8 +193,8 @@ result_sink_point(struct result_sink *s, size_t series, double step, double valu
 		set->points = grown;
 		s->points_cap = cap;
 	}
-	set->points[set->n_points++] = (struct result_point){ .name = s->series[series].name,
-		.step = step, .value = value };
+	set->points[set->n_points++] =
+	    (struct result_point){ .name = s->series[series].name, .step = step, .value = value };
 	s->series[series].n_points++;
 	return 0;
 }

@@ -130,11 +130,10 @@ result_values(struct db *db, struct tenant_id tenant, struct uuid job, struct ar
 	struct value_walk w = { .max = CAP_RESULT_VALUES };
 	const struct db_arg args[] = { DB_ARG_UUID(tenant.uuid), DB_ARG_UUID(job),
 		DB_ARG_I64(CAP_RESULT_VALUES), DB_ARGS_END };
-	const struct db_col cols[] = {
-		DB_TEXT("name", &w.row.name), DB_F64_NULL("value", &w.row.value),
-		DB_BOOL("missing", &w.row.missing), DB_TEXT_NULL("unit", &w.row.unit),
-		DB_TEXT_NULL("reason", &w.row.reason), DB_COLS_END
-	};
+	const struct db_col cols[] = { DB_TEXT("name", &w.row.name),
+		DB_F64_NULL("value", &w.row.value), DB_BOOL("missing", &w.row.missing),
+		DB_TEXT_NULL("unit", &w.row.unit), DB_TEXT_NULL("reason", &w.row.reason),
+		DB_COLS_END };
 
 	w.rows = arena_array(mem, w.max, sizeof(*w.rows));
 	if (w.rows == NULL)

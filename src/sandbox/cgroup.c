@@ -22,7 +22,8 @@
 
 enum {
 	CPU_PERIOD_US = 100000, /* the kernel's default */
-	PROCS_MAX = 1 << 16,    /* bytes of a list of processes read at once; the rest comes next round */
+	PROCS_MAX =
+	    1 << 16, /* bytes of a list of processes read at once; the rest comes next round */
 	MOVE_ROUNDS = 16,
 	KILL_ROUNDS = 4
 };
@@ -66,7 +67,8 @@ read_procs(int dirfd, char **ret, size_t *ret_n, struct err *e)
 	return 0;
 }
 
-/* --- the host ------------------------------------------------------------------------------------- */
+/* --- the host
+ * ------------------------------------------------------------------------------------- */
 
 /* Moves the processes of the own group into a leaf, so that it may hand controllers down. */
 static int
@@ -112,7 +114,8 @@ hand_down(int fd, uint32_t controllers, struct err *e)
 	return 0;
 }
 
-/* Keeps those controllers that are really there, and hands them down to the own group's children. */
+/* Keeps those controllers that are really there, and hands them down to the own group's children.
+ */
 static int
 prepare_v2(struct cgroup_tree *t, struct err *e)
 {
@@ -143,8 +146,9 @@ prepare_v2(struct cgroup_tree *t, struct err *e)
 static int
 open_tree(const struct cgroup_place *place, const char *base, struct cgroup_tree *t, struct err *e)
 {
-	*t = (struct cgroup_tree){ .version = place->version, .controllers = place->controllers,
-		.base_fd = -1 };
+	*t = (struct cgroup_tree){
+		.version = place->version, .controllers = place->controllers, .base_fd = -1
+	};
 	t->own_fd = open_dir(AT_FDCWD, place->dir);
 	if (t->own_fd < 0)
 		return err_sys(e, errno, "cannot open the control group %s", place->dir);
@@ -161,8 +165,8 @@ open_tree(const struct cgroup_place *place, const char *base, struct cgroup_tree
 }
 
 int
-cgroup_host_open(const struct cgroup_places *places, const char *base, struct cgroup_host *ret,
-    struct err *e)
+cgroup_host_open(
+    const struct cgroup_places *places, const char *base, struct cgroup_host *ret, struct err *e)
 {
 	struct cgroup_host h = { 0 };
 
@@ -208,7 +212,8 @@ cgroup_host_complete(const struct cgroup_host *h)
 	return (there & needed) == needed;
 }
 
-/* --- one run -------------------------------------------------------------------------------------- */
+/* --- one run
+ * -------------------------------------------------------------------------------------- */
 
 void
 cgroup_close(struct cgroup *g)
@@ -243,8 +248,15 @@ cgroup_make(const struct cgroup_host *h, const char *name, struct cgroup *ret, s
 	return 0;
 }
 
-enum limit_value { VALUE_MEMORY, VALUE_PERIOD, VALUE_QUOTA, VALUE_QUOTA_PERIOD, VALUE_PROCESSES,
-	VALUE_ZERO, VALUE_ONE };
+enum limit_value {
+	VALUE_MEMORY,
+	VALUE_PERIOD,
+	VALUE_QUOTA,
+	VALUE_QUOTA_PERIOD,
+	VALUE_PROCESSES,
+	VALUE_ZERO,
+	VALUE_ONE
+};
 /* In order: version 1 takes the limit with swap only when it is not below the one without. */
 static const struct limit_row {
 	enum cgroup_controller controller;
@@ -269,9 +281,13 @@ static void
 format_limit(enum limit_value value, const struct sandbox_limits *l, char *out, size_t n)
 {
 	const intmax_t quota = l->cpu_milli * (CPU_PERIOD_US / 1000);
-	const intmax_t numbers[] = { [VALUE_MEMORY] = l->memory_bytes, [VALUE_PERIOD] = CPU_PERIOD_US,
-		[VALUE_QUOTA] = quota, [VALUE_QUOTA_PERIOD] = quota, [VALUE_PROCESSES] = l->processes,
-		[VALUE_ZERO] = 0, [VALUE_ONE] = 1 };
+	const intmax_t numbers[] = { [VALUE_MEMORY] = l->memory_bytes,
+		[VALUE_PERIOD] = CPU_PERIOD_US,
+		[VALUE_QUOTA] = quota,
+		[VALUE_QUOTA_PERIOD] = quota,
+		[VALUE_PROCESSES] = l->processes,
+		[VALUE_ZERO] = 0,
+		[VALUE_ONE] = 1 };
 
 	if (value == VALUE_QUOTA_PERIOD)
 		(void)snprintf(out, n, "%jd %d", quota, CPU_PERIOD_US); /* two numbers fit */
@@ -304,8 +320,8 @@ cgroup_limit(const struct cgroup *g, const struct sandbox_limits *l, struct err 
 }
 
 int
-cgroup_open_enter(const struct cgroup *g, int ret_fd[static CGROUP_TREES_MAX], size_t *ret_n,
-    struct err *e)
+cgroup_open_enter(
+    const struct cgroup *g, int ret_fd[static CGROUP_TREES_MAX], size_t *ret_n, struct err *e)
 {
 	int fd[CGROUP_TREES_MAX];
 
@@ -327,7 +343,8 @@ cgroup_open_enter(const struct cgroup *g, int ret_fd[static CGROUP_TREES_MAX], s
 	return 0;
 }
 
-/* --- the end -------------------------------------------------------------------------------------- */
+/* --- the end
+ * -------------------------------------------------------------------------------------- */
 
 /* Whoever is left here outlived its pid namespace, which no process can: only a group whose keeper
  * lives and is unknown has members. */

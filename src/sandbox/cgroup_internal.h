@@ -6,8 +6,8 @@
 
 #include "cgroup.h"
 
-/* Version 2 gives no group with processes of its own any child with controllers: the spawner and its
- * neighbours step aside into this one. */
+/* Version 2 gives no group with processes of its own any child with controllers: the spawner and
+ * its neighbours step aside into this one. */
 #define CGROUP_ASIDE "wardian.host"
 
 extern const char *const cgroup_controller_names[CGROUP_CONTROLLERS];

@@ -61,7 +61,8 @@ struct mount_line {
 	struct slice root, point, type, options;
 };
 
-/* proc_pid_mountinfo(5): six fields, optional ones, "-", type, source, options of the super block. */
+/* proc_pid_mountinfo(5): six fields, optional ones, "-", type, source, options of the super block.
+ */
 static bool
 parse_mount(struct slice line, struct mount_line *ret)
 {
@@ -97,7 +98,7 @@ find_own(const char *self, uint32_t controllers, struct slice *ret)
 		if (!cut(&line, ':', &number) || !cut(&line, ':', &names) || line.p == NULL)
 			continue;
 		if (controllers == 0 ? slice_is(number, "0") && names.n == 0
-		                     : (controllers_in(names) & controllers) != 0) {
+				     : (controllers_in(names) & controllers) != 0) {
 			*ret = line;
 			return true;
 		}
@@ -109,7 +110,7 @@ static bool
 has_prefix(struct slice s, struct slice prefix)
 {
 	return s.n >= prefix.n && memcmp(s.p, prefix.p, prefix.n) == 0 &&
-	    (s.n == prefix.n || s.p[prefix.n] == '/');
+	       (s.n == prefix.n || s.p[prefix.n] == '/');
 }
 
 /* mountinfo writes blanks and backslashes in octal; no such path is worth supporting here. */
@@ -123,13 +124,16 @@ compose(const struct mount_line *m, struct slice own, struct cgroup_place *place
 	else if (has_prefix(own, m->root))
 		own = (struct slice){ own.p + m->root.n, own.n - m->root.n };
 	else
-		own.n = 0; /* the mount begins inside another group: its root is all that can be had */
+		own.n =
+		    0; /* the mount begins inside another group: its root is all that can be had */
 	if (own.n >= aside.n && memcmp(own.p + own.n - aside.n, aside.p, aside.n) == 0)
 		own.n -= aside.n;
 	if (slice_is(own, "/"))
 		own.n = 0;
-	if (m->point.n + own.n >= sizeof(place->dir) || memchr(m->point.p, '\\', m->point.n) != NULL)
-		return err_set(e, ERR_CONF, "the path of a control group is too long or has blanks in it");
+	if (m->point.n + own.n >= sizeof(place->dir) ||
+	    memchr(m->point.p, '\\', m->point.n) != NULL)
+		return err_set(
+		    e, ERR_CONF, "the path of a control group is too long or has blanks in it");
 	memcpy(place->dir, m->point.p, m->point.n);
 	memcpy(place->dir + m->point.n, own.p, own.n);
 	place->dir[m->point.n + own.n] = '\0';
@@ -153,7 +157,8 @@ add_place(struct cgroup_places *places, const struct mount_line *m, uint32_t ver
 }
 
 int
-cgroup_places_parse(const char *mountinfo, const char *self, struct cgroup_places *ret, struct err *e)
+cgroup_places_parse(
+    const char *mountinfo, const char *self, struct cgroup_places *ret, struct err *e)
 {
 	struct cgroup_places places = { 0 };
 	struct slice text = { mountinfo, strlen(mountinfo) };

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The OOM verdict is the oom_kill counter: version 1's failcnt stays 0 through kills (seen on 6.18),
- * and a death by SIGKILL may be anybody's. */
+/* The OOM verdict is the oom_kill counter: version 1's failcnt stays 0 through kills (seen
+ * on 6.18), and a death by SIGKILL may be anybody's. */
 const struct cgroup_counter cgroup_counters[CGROUP_STATS] = {
 	[CGROUP_STAT_CPU] = { CGROUP_CPUACCT,
 	    { [1] = { "cpuacct.usage", NULL, 1 }, [2] = { "cpu.stat", "usage_usec", 1000 } } },
@@ -18,10 +18,11 @@ const struct cgroup_counter cgroup_counters[CGROUP_STATS] = {
 	    { [1] = { "cpuacct.usage_sys", NULL, 1 }, [2] = { "cpu.stat", "system_usec", 1000 } } },
 	[CGROUP_STAT_PEAK] = { CGROUP_MEMORY,
 	    { [1] = { "memory.max_usage_in_bytes", NULL, 1 }, [2] = { "memory.peak", NULL, 1 } } },
-	[CGROUP_STAT_OOM] = { CGROUP_MEMORY,
-	    { [1] = { "memory.oom_control", "oom_kill", 1 }, [2] = { "memory.events", "oom_kill", 1 } } },
+	[CGROUP_STAT_OOM] = { CGROUP_MEMORY, { [1] = { "memory.oom_control", "oom_kill", 1 },
+						 [2] = { "memory.events", "oom_kill", 1 } } },
 	[CGROUP_STAT_THROTTLED] = { CGROUP_CPU,
-	    { [1] = { "cpu.stat", "throttled_time", 1 }, [2] = { "cpu.stat", "throttled_usec", 1000 } } },
+	    { [1] = { "cpu.stat", "throttled_time", 1 },
+		[2] = { "cpu.stat", "throttled_usec", 1000 } } },
 };
 
 static int64_t
@@ -85,8 +86,8 @@ cgroup_open_stats(const struct cgroup *g, int ret_fd[static CGROUP_STATS],
 
 			if ((g->in[j].controllers & 1u << cgroup_counters[i].controller) == 0)
 				continue;
-			ret_fd[i] = openat(g->in[j].fd, cgroup_counters[i].v[version].file,
-			    O_RDONLY | O_CLOEXEC);
+			ret_fd[i] = openat(
+			    g->in[j].fd, cgroup_counters[i].v[version].file, O_RDONLY | O_CLOEXEC);
 			if (ret_fd[i] >= 0)
 				ret_version[i] = version;
 		}

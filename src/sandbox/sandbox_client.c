@@ -22,7 +22,8 @@ dial(const char *path, int *ret_fd, struct err *e)
 	size_t n = strlen(path);
 
 	if (n >= sizeof(addr.sun_path))
-		return err_set(e, ERR_CONF, "the path of the spawner's socket must be shorter than %zu bytes",
+		return err_set(e, ERR_CONF,
+		    "the path of the spawner's socket must be shorter than %zu bytes",
 		    sizeof(addr.sun_path));
 	memcpy(addr.sun_path, path, n);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -51,7 +52,8 @@ await_ready(int fd, struct sandbox_event *ret, struct err *e)
 	if (rc < 0)
 		return -1;
 	if (rc == 0)
-		return err_set(e, ERR_UNAVAILABLE, "the spawner accepts connections but does not answer");
+		return err_set(
+		    e, ERR_UNAVAILABLE, "the spawner accepts connections but does not answer");
 	if (ev.kind != SANDBOX_READY)
 		return err_set(e, ERR_PROTOCOL, "the spawner did not begin with READY");
 	*ret = ev;
@@ -59,9 +61,11 @@ await_ready(int fd, struct sandbox_event *ret, struct err *e)
 }
 
 int
-sandbox_connect(const char *socket_path, int *ret_fd, struct sandbox_event *ret_ready, struct err *e)
+sandbox_connect(
+    const char *socket_path, int *ret_fd, struct sandbox_event *ret_ready, struct err *e)
 {
-	const struct sandbox_request hello = { .protocol = SANDBOX_PROTOCOL, .verb = SANDBOX_HELLO };
+	const struct sandbox_request hello = { .protocol = SANDBOX_PROTOCOL,
+		.verb = SANDBOX_HELLO };
 	struct sandbox_event ready;
 	AUTO_FD int fd = -1;
 
@@ -85,7 +89,8 @@ sandbox_send(int fd, const struct sandbox_request *r, struct err *e)
 	if (n == sizeof(*r))
 		return 0;
 	if (n < 0 && errno == EAGAIN)
-		return err_set(e, ERR_BUSY, "the spawner has not read its last requests yet; try again");
+		return err_set(
+		    e, ERR_BUSY, "the spawner has not read its last requests yet; try again");
 	return err_set(e, ERR_UNAVAILABLE, "the spawner is gone");
 }
 

@@ -33,16 +33,18 @@ checksum(const struct sandbox_exit *x)
 static bool
 sane(const struct sandbox_exit *x)
 {
-	const int64_t counters[] = { x->started_wall_us, x->ended_wall_us, x->wall_ns, x->cpu_user_ns,
-		x->cpu_system_ns, x->memory_peak_bytes, x->oom_kills, x->throttled_ns, x->log_bytes,
-		x->output_files, x->output_bytes, x->output_files_skipped };
+	const int64_t counters[] = { x->started_wall_us, x->ended_wall_us, x->wall_ns,
+		x->cpu_user_ns, x->cpu_system_ns, x->memory_peak_bytes, x->oom_kills,
+		x->throttled_ns, x->log_bytes, x->output_files, x->output_bytes,
+		x->output_files_skipped };
 
 	for (size_t i = 0; i < ARRAY_LEN(counters); i++)
 		if (counters[i] < 0)
 			return false;
-	return x->outcome >= SANDBOX_EXITED && x->outcome <= SANDBOX_FAULT &&
-	    x->exit_code >= 0 && x->exit_code <= 255 && x->signal >= 0 && x->signal <= 64 &&
-	    x->step < SANDBOX_STEP_COUNT && x->sys >= 0 && x->log_truncated <= 1 && x->id.epoch >= 1;
+	return x->outcome >= SANDBOX_EXITED && x->outcome <= SANDBOX_FAULT && x->exit_code >= 0 &&
+	       x->exit_code <= 255 && x->signal >= 0 && x->signal <= 64 &&
+	       x->step < SANDBOX_STEP_COUNT && x->sys >= 0 && x->log_truncated <= 1 &&
+	       x->id.epoch >= 1;
 }
 
 int

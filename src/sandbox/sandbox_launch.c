@@ -24,8 +24,8 @@ struct launch_head {
 };
 
 static int
-check_words(const char *const *argv, size_t n_argv, const char *const *env, size_t n_env,
-    struct err *e)
+check_words(
+    const char *const *argv, size_t n_argv, const char *const *env, size_t n_env, struct err *e)
 {
 	if (n_argv < 1 || n_argv > CAP_ARGS || n_env > CAP_ARGS)
 		return err_set(e, ERR_INVALID,
@@ -44,8 +44,8 @@ check_words(const char *const *argv, size_t n_argv, const char *const *env, size
 static int
 put_in_place(int run_dirfd, const struct buf *b, struct err *e)
 {
-	AUTO_FD int fd = openat(run_dirfd, "launch.new",
-	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
+	AUTO_FD int fd = openat(
+	    run_dirfd, "launch.new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
 
 	/* The keeper reads it by its group, whatever the umask is. */
 	if (fd < 0 || fchmod(fd, 0640) < 0)
@@ -107,7 +107,8 @@ sandbox_launch_decode(const char *p, size_t n, struct keeper_launch *ret, struct
 	if (head.magic != LAUNCH_MAGIC || head.version != LAUNCH_VERSION)
 		return err_set(e, ERR_PROTOCOL, "the launch file is none of this version");
 	if (head.n_argv < 1 || head.n_argv > CAP_ARGS || head.n_env > CAP_ARGS)
-		return err_set(e, ERR_PROTOCOL, "the launch file has an impossible number of words");
+		return err_set(
+		    e, ERR_PROTOCOL, "the launch file has an impossible number of words");
 	p += sizeof(head);
 	l.n_argv = head.n_argv;
 	l.n_env = head.n_env;

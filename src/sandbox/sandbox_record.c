@@ -93,9 +93,12 @@ static const struct limit_range {
 	size_t offset;
 	int64_t min, max;
 } limit_ranges[] = {
-#define RANGE(field, min, max) { #field, offsetof(struct sandbox_limits, field), min, max }
-	/* Until it is executed the simulation shares its memory with the keeper, and the kernel kills
-	 * both when the words of a command alone exceed the limit. */
+#define RANGE(field, min, max)                                                                     \
+	{                                                                                          \
+#field, offsetof(struct sandbox_limits, field), min, max                           \
+	}
+	/* Until it is executed the simulation shares its memory with the keeper, and the kernel
+	 * kills both when the words of a command alone exceed the limit. */
 	RANGE(memory_bytes, 4 * MIB, INT64_C(1) << 50),
 	/* The kernel takes no quota below 1 ms in 100 ms. */
 	RANGE(cpu_milli, 10, INT64_C(10000) * 1000),

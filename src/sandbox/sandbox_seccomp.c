@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Compiles seccomp.def to BPF.  Loading costs about 1 us per instruction and happens once per run, so
- * the numbers are not compared one by one: they are sorted into ranges with one answer, and the
- * ranges into a balanced tree whose leaves share four returns.  That is about 200 instructions where
- * one comparison per call would be 400.  libseccomp gives the numbers of this architecture.
+ * Compiles seccomp.def to BPF.  Loading costs about 1 us per instruction and happens once per run,
+ * so the numbers are not compared one by one: they are sorted into ranges with one answer, and the
+ * ranges into a balanced tree whose leaves share four returns.  That is about 200 instructions
+ * where one comparison per call would be 400.  libseccomp gives the numbers of this architecture.
  *
- *   architecture ─▶ argument checks, one block per row ─▶ tree over ranges ─▶ allow|eperm|enosys|kill
+ *   architecture ─▶ argument checks, one block per row ─▶ tree over ranges ─▶
+ * allow|eperm|enosys|kill
  *
  * The daemon's own filter (seccomp_daemon.def) is compiled in the same way, with another answer for
  * what no row names.
@@ -190,8 +191,9 @@ fill_ranges(const struct filter *f, struct ranges *r)
 	r->at[r->n++] = (struct range){ X32_BIT, ANSWER_KILL };
 }
 
-/* Emits the tree over ranges [lo, hi), hi - lo >= 2.  A jump to a shared return holds the answer for
- * now in jt or jf; fix_returns turns it into a distance.  Depth is the logarithm of the ranges. */
+/* Emits the tree over ranges [lo, hi), hi - lo >= 2.  A jump to a shared return holds the answer
+ * for now in jt or jf; fix_returns turns it into a distance.  Depth is the logarithm of the ranges.
+ */
 static void
 put_tree(struct seccomp_code *c, const struct ranges *r, size_t lo, size_t hi, uint8_t *leaf)
 {

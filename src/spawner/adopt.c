@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Keepers that an earlier worker started.  They are found among the processes, not among the run
- * directories, which outnumber them by far: a keeper is PID 1 of its own pid namespace, runs under the
- * first uid of a tenant's slot, and carries its run in its arguments.  out/keeper must then name the
- * same process by number and start time; since the daemon could forge that file, it alone is no proof.
+ * directories, which outnumber them by far: a keeper is PID 1 of its own pid namespace, runs under
+ * the first uid of a tenant's slot, and carries its run in its arguments.  out/keeper must then
+ * name the same process by number and start time; since the daemon could forge that file, it alone
+ * is no proof.
  */
 #include "spawner_internal.h"
 
@@ -32,7 +33,8 @@ parse_path(const char *text, struct sandbox_run_id *ret)
 	struct sandbox_run_id id = { 0 };
 	struct err ignored = { 0 }; /* somebody else's process */
 
-	if (strnlen(text, epoch_at + 1) <= epoch_at || text[run_at - 1] != '/' || text[epoch_at - 1] != '.')
+	if (strnlen(text, epoch_at + 1) <= epoch_at || text[run_at - 1] != '/' ||
+	    text[epoch_at - 1] != '.')
 		return false;
 	memcpy(uuid, text, UUID_STR_SIZE - 1);
 	uuid[UUID_STR_SIZE - 1] = '\0';
@@ -82,13 +84,14 @@ identify(const struct spawner *s, pid_t pid, struct sandbox_run_id *ret)
 	(void)snprintf(path, sizeof(path), "/proc/%d", pid);
 	if (stat(path, &st) < 0)
 		return false;
-	/* The directory belongs to the effective uid, dumpable or not: no simulation has a keeper's. */
+	/* The directory belongs to the effective uid, dumpable or not: no simulation has a
+	 * keeper's. */
 	if (st.st_uid < s->uid_base || (st.st_uid - s->uid_base) % KEEPER_UIDS != KEEPER_UID)
 		return false;
 	args = read_proc(pid, "cmdline", &n);
 	nul = args == NULL ? NULL : memchr(args, '\0', n);
 	return nul != NULL && nul + 1 < args + n && strcmp(args, "wardian-keeper") == 0 &&
-	    parse_path(nul + 1, ret) && is_init_of_namespace(pid);
+	       parse_path(nul + 1, ret) && is_init_of_namespace(pid);
 }
 
 static bool
@@ -106,8 +109,8 @@ matches_file(const struct spawner *s, pid_t pid, const struct sandbox_run_id *id
 	if (out_fd < 0 || fd_read_file(out_fd, "keeper", sizeof(file), &text, &n, &ignored) < 0)
 		return false;
 	return keeper_file_decode(text, n, &file, &ignored) == 0 && file.pid == pid &&
-	    file.start_ticks == process_start_ticks(pid) &&
-	    memcmp(&file.id, id, sizeof(*id)) == 0;
+	       file.start_ticks == process_start_ticks(pid) &&
+	       memcmp(&file.id, id, sizeof(*id)) == 0;
 }
 
 static void
@@ -118,7 +121,8 @@ adopt(struct worker *w, pid_t pid)
 	AUTO_FD int pidfd = pidfd_open(pid, 0);
 	struct run *r;
 
-	/* Everything is looked at after the pidfd was opened, so that all of it is about one process. */
+	/* Everything is looked at after the pidfd was opened, so that all of it is about one
+	 * process. */
 	if (pidfd < 0 || !identify(w->s, pid, &id) || !matches_file(w->s, pid, &id))
 		return;
 	if (run_find(w, &id) != NULL || (r = run_add(w, &id)) == NULL)

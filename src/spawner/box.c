@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * From a fresh process in fresh namespaces to the keeper.  The order carries the design:
- * everything is mounted and configured while the process is still root outside, so that the mount, pid,
- * network, ipc, uts and cgroup namespaces belong to the initial user namespace; only then does it
- * enter the tenant's user namespace.  Whatever capability somebody gains in there gives nothing over
- * the walls.  A step that fails is reported and ends the process, and with it everything that it built.
+ * everything is mounted and configured while the process is still root outside, so that the mount,
+ * pid, network, ipc, uts and cgroup namespaces belong to the initial user namespace; only then does
+ * it enter the tenant's user namespace.  Whatever capability somebody gains in there gives nothing
+ * over the walls.  A step that fails is reported and ends the process, and with it everything that
+ * it built.
  */
 #include "spawner_internal.h"
 
@@ -30,8 +31,8 @@ enum { FD_ASIDE = 64 };
 
 /* chown and read what the simulation leaves, kill it, become it, empty its bounding set. */
 static const uint64_t keeper_caps = 1u << CAP_CHOWN | 1u << CAP_DAC_OVERRIDE |
-    1u << CAP_DAC_READ_SEARCH | 1u << CAP_FOWNER | 1u << CAP_KILL | 1u << CAP_SETGID |
-    1u << CAP_SETUID | 1u << CAP_SETPCAP;
+				    1u << CAP_DAC_READ_SEARCH | 1u << CAP_FOWNER | 1u << CAP_KILL |
+				    1u << CAP_SETGID | 1u << CAP_SETUID | 1u << CAP_SETPCAP;
 
 int
 caps_keep(uint64_t mask)
@@ -144,9 +145,9 @@ static int
 place_fds(const struct box *b, int *ret_keeper_fd)
 {
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int from[KEEPER_FD_END] = { null_fd, null_fd, null_fd, [KEEPER_FD_RUN] = b->run_fd,
-		[KEEPER_FD_OUT] = b->out_fd, [KEEPER_FD_STATUS] = b->status_fd,
-		[KEEPER_FD_FILTER] = b->filter_fd };
+	int from[KEEPER_FD_END] = { null_fd, null_fd,
+		null_fd, [KEEPER_FD_RUN] = b->run_fd, [KEEPER_FD_OUT] = b->out_fd,
+		[KEEPER_FD_STATUS] = b->status_fd, [KEEPER_FD_FILTER] = b->filter_fd };
 
 	for (int i = 0; i < CGROUP_TREES_MAX; i++)
 		from[KEEPER_FD_ENTER + i] = b->enter_fd[i];

@@ -30,7 +30,7 @@ peer_allowed(const struct spawner *s, int fd)
 	socklen_t n = sizeof(peer);
 
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0 && n == sizeof(peer) &&
-	    (peer.uid == 0 || peer.uid == s->user);
+	       (peer.uid == 0 || peer.uid == s->user);
 }
 
 /* A free place, or the oldest connection's. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * wardian-spawner: the only privileged program.  main() opens what is needed with full rights, drops
- * every capability that building sandboxes does not take, leaves the network, and becomes a monitor
- * that starts the worker, starts it again when it dies, and reaps the keepers of dead workers.  The
- * listening socket and the lock belong to the monitor, so that a daemon's connection waits through
- * the worker's death instead of being refused.
+ * wardian-spawner: the only privileged program.  main() opens what is needed with full rights,
+ * drops every capability that building sandboxes does not take, leaves the network, and becomes a
+ * monitor that starts the worker, starts it again when it dies, and reaps the keepers of dead
+ * workers.  The listening socket and the lock belong to the monitor, so that a daemon's connection
+ * waits through the worker's death instead of being refused.
  */
 #include "spawner_internal.h"
 
@@ -54,8 +54,9 @@ enum {
 /* Namespaces, mounts and groups; ids and their maps; files of the daemon and of tenants; devices;
  * signals to keepers; loopback; descriptors. */
 static const uint64_t spawner_caps = CAP(SYS_ADMIN) | CAP(SETUID) | CAP(SETGID) | CAP(SETPCAP) |
-    CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(DAC_READ_SEARCH) | CAP(FOWNER) | CAP(FSETID) | CAP(MKNOD) |
-    CAP(KILL) | CAP(NET_ADMIN) | CAP(SYS_RESOURCE);
+				     CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(DAC_READ_SEARCH) |
+				     CAP(FOWNER) | CAP(FSETID) | CAP(MKNOD) | CAP(KILL) |
+				     CAP(NET_ADMIN) | CAP(SYS_RESOURCE);
 #undef CAP
 
 struct options {
@@ -70,15 +71,18 @@ struct options {
 static const char usage[] =
     "usage: wardian-spawner --state DIR --user NAME --uid-base N --keeper PATH [--foreground]\n"
     "Builds sandboxes for wardiand. Listens on DIR/spawner.sock for root and NAME; jobs run under\n"
-    "host uids from N on, 1024 for each tenant. Returns when it is ready, or stays with --foreground.\n";
+    "host uids from N on, 1024 for each tenant. Returns when it is ready, or stays with "
+    "--foreground.\n";
 
 static int
 parse_options(int argc, char **argv, struct options *o, struct err *e)
 {
 	static const struct option names[] = { { "state", required_argument, NULL, 's' },
-		{ "user", required_argument, NULL, 'u' }, { "uid-base", required_argument, NULL, 'b' },
-		{ "keeper", required_argument, NULL, 'k' }, { "foreground", no_argument, NULL, 'f' },
-		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
+		{ "user", required_argument, NULL, 'u' },
+		{ "uid-base", required_argument, NULL, 'b' },
+		{ "keeper", required_argument, NULL, 'k' },
+		{ "foreground", no_argument, NULL, 'f' }, { "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 } };
 	int c;
 
 	*o = (struct options){ 0 };
@@ -95,17 +99,19 @@ parse_options(int argc, char **argv, struct options *o, struct err *e)
 			o->help = true;
 		else if (c != 'b')
 			return err_set(e, ERR_USAGE, "see wardian-spawner --help for the options");
-		else if (parse_i64(optarg, UID_BASE_MIN, UINT32_MAX - KEEPER_UIDS, &o->uid_base, e) < 0)
+		else if (parse_i64(
+			     optarg, UID_BASE_MIN, UINT32_MAX - KEEPER_UIDS, &o->uid_base, e) < 0)
 			return err_wrap(e, "--uid-base");
 	}
 	/* Leaving a chroot moves the working directory. */
 	if (!o->help && ((o->state != NULL && o->state[0] != '/') ||
 			    (o->keeper != NULL && o->keeper[0] != '/')))
 		return err_set(e, ERR_USAGE, "--state and --keeper must be absolute paths");
-	if (!o->help && (optind != argc || o->state == NULL || o->user == NULL || o->keeper == NULL ||
-			    o->uid_base == 0))
+	if (!o->help && (optind != argc || o->state == NULL || o->user == NULL ||
+			    o->keeper == NULL || o->uid_base == 0))
 		return err_set(e, ERR_USAGE,
-		    "--state, --user, --uid-base and --keeper are needed; see wardian-spawner --help");
+		    "--state, --user, --uid-base and --keeper are needed; see wardian-spawner "
+		    "--help");
 	return 0;
 }
 
@@ -129,11 +135,11 @@ find_user(const struct options *o, struct spawner *s, struct err *e)
 	REQUIRE(o->user != NULL);
 	pw = getpwnam(o->user);
 	if (pw == NULL)
-		return err_set(e, ERR_CONF, "there is no user '%s'; create it or name another with --user",
-		    o->user);
+		return err_set(e, ERR_CONF,
+		    "there is no user '%s'; create it or name another with --user", o->user);
 	if (pw->pw_uid >= o->uid_base)
-		return err_set(e, ERR_CONF, "user '%s' lies in the range of jobs' uids; change --uid-base",
-		    o->user);
+		return err_set(e, ERR_CONF,
+		    "user '%s' lies in the range of jobs' uids; change --uid-base", o->user);
 	s->user = pw->pw_uid;
 	s->group = pw->pw_gid;
 	s->uid_base = (uid_t)o->uid_base;
@@ -158,11 +164,12 @@ open_state(const struct options *o, struct spawner *s, struct err *e)
 	    O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	if (lock < 0)
 		return err_sys(e, errno, "cannot open the lock of the state directory");
-	/* Held by this descriptor, which stays open until the last of our processes ends; those of one
-	 * that was killed take a moment. */
+	/* Held by this descriptor, which stays open until the last of our processes ends; those of
+	 * one that was killed take a moment. */
 	while (flock(lock, LOCK_EX | LOCK_NB) < 0) {
 		if (deadline_passed(until))
-			return err_set(e, ERR_CONFLICT, "another spawner serves this state directory");
+			return err_set(
+			    e, ERR_CONFLICT, "another spawner serves this state directory");
 		(void)poll(NULL, 0, LOCK_RETRY_MS);
 	}
 	return 0;
@@ -184,8 +191,8 @@ bind_socket(struct spawner *s, int fd)
 	rc = bind(fd, (const struct sockaddr *)&addr, sizeof(addr));
 	(void)setfsgid(getegid());
 	(void)umask(mask);
-	/* The change of group made this process undumpable, whose children's user namespaces it could
-	 * then not open without CAP_SYS_PTRACE. */
+	/* The change of group made this process undumpable, whose children's user namespaces it
+	 * could then not open without CAP_SYS_PTRACE. */
 	return rc < 0 ? -1 : prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 }
 
@@ -193,7 +200,8 @@ static int
 open_socket(struct spawner *s, struct err *e)
 {
 	s->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->listen_fd < 0 || bind_socket(s, s->listen_fd) < 0 || listen(s->listen_fd, BACKLOG) < 0)
+	if (s->listen_fd < 0 || bind_socket(s, s->listen_fd) < 0 ||
+	    listen(s->listen_fd, BACKLOG) < 0)
 		return err_sys(e, errno, "cannot listen on spawner.sock in the state directory");
 	return 0;
 }
@@ -230,8 +238,8 @@ drop_privileges(struct err *e)
 {
 	struct rlimit files, raised;
 
-	/* Two descriptors per run; a host that allows fewer runs fewer at once.  The hard limit is also
-	 * the jobs' upper bound. */
+	/* Two descriptors per run; a host that allows fewer runs fewer at once.  The hard limit is
+	 * also the jobs' upper bound. */
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
 		return err_sys(e, errno, "cannot read the limit of open files");
 	raised = files;
@@ -244,7 +252,8 @@ drop_privileges(struct err *e)
 			return err_sys(e, errno, "cannot raise the limit of open files");
 	}
 	if (unshare(CLONE_NEWNET) < 0)
-		return err_sys(e, errno, "cannot leave the network; the spawner must be started as root");
+		return err_sys(
+		    e, errno, "cannot leave the network; the spawner must be started as root");
 	if (caps_keep(spawner_caps) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(e, errno, "cannot drop capabilities");
 	return 0;
@@ -254,8 +263,8 @@ static int
 spawner_open(const struct options *o, struct spawner *s, struct err *e)
 {
 	if (geteuid() != 0)
-		return err_set(e, ERR_DENIED,
-		    "the spawner builds sandboxes and must be started as root");
+		return err_set(
+		    e, ERR_DENIED, "the spawner builds sandboxes and must be started as root");
 	if (own_root_take(e) < 0)
 		return -1;
 	if (find_user(o, s, e) < 0 || open_state(o, s, e) < 0 || load_keeper(o, s, e) < 0)
@@ -265,7 +274,8 @@ spawner_open(const struct options *o, struct spawner *s, struct err *e)
 	return open_socket(s, e);
 }
 
-/* --- monitor -------------------------------------------------------------------------------------- */
+/* --- monitor
+ * -------------------------------------------------------------------------------------- */
 
 static pid_t
 start_worker(const struct spawner *s)
@@ -341,7 +351,8 @@ run_monitor(const struct spawner *s, int ready_fd)
 	sigset_t all, set;
 
 	sigfillset(&all);
-	if (sigprocmask(SIG_SETMASK, &all, NULL) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+	if (sigprocmask(SIG_SETMASK, &all, NULL) < 0 ||
+	    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
 		return 1;
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
@@ -374,9 +385,12 @@ go_background(const struct spawner *s)
 int
 main(int argc, char **argv)
 {
-	struct log_sink sink = { .fd = STDERR_FILENO, .min_level = LOG_LEVEL_INFO,
-		.format = LOG_FORMAT_JSON };
-	struct spawner s = { .state_fd = -1, .listen_fd = -1, .keeper_fd = -1,
+	struct log_sink sink = {
+		.fd = STDERR_FILENO, .min_level = LOG_LEVEL_INFO, .format = LOG_FORMAT_JSON
+	};
+	struct spawner s = { .state_fd = -1,
+		.listen_fd = -1,
+		.keeper_fd = -1,
 		.log = { .sink = &sink, .component = "spawner" } };
 	struct err e = { 0 };
 	struct options o;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A mount namespace of the spawner's own, whose root is the directory that the spawner was started
- * in.  In a chroot the kernel makes no user namespaces (user_namespaces(7), EPERM) and pivot_root(2)
- * has nothing to pivot; setns(2) to one's own mount namespace leads out of the chroot, and from there
- * the chroot's tree is made the root of the namespace, with everything else detached.
+ * in.  In a chroot the kernel makes no user namespaces (user_namespaces(7), EPERM) and
+ * pivot_root(2) has nothing to pivot; setns(2) to one's own mount namespace leads out of the
+ * chroot, and from there the chroot's tree is made the root of the namespace, with everything else
+ * detached.
  */
 
 #include "fd.h"
@@ -34,9 +35,9 @@ root_place(struct place *ret, struct err *e)
 	return 0;
 }
 
-/* The tree becomes the root of this mount namespace; what was there is detached.  The tree is a copy
- * of its own with the propagation of what it was copied from: shared with the host on most hosts,
- * which pivot_root refuses. */
+/* The tree becomes the root of this mount namespace; what was there is detached.  The tree is a
+ * copy of its own with the propagation of what it was copied from: shared with the host on most
+ * hosts, which pivot_root refuses. */
 static int
 take_root(int tree, struct err *e)
 {
@@ -64,12 +65,13 @@ own_root_take(struct err *e)
 
 	if (unshare(CLONE_NEWNS) < 0)
 		return err_sys(e, errno,
-		    "cannot make a mount namespace; start the spawner as root, in a container with the "
+		    "cannot make a mount namespace; start the spawner as root, in a container with "
+		    "the "
 		    "capability SYS_ADMIN");
 	if (root_place(&before, e) < 0)
 		return -1;
-	tree = (int)syscall(SYS_open_tree, AT_FDCWD, "/",
-	    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	tree = (int)syscall(
+	    SYS_open_tree, AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 	if (tree < 0)
 		return err_sys(e, errno, "cannot copy the tree of mounts");
 	ns = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
@@ -79,7 +81,8 @@ own_root_take(struct err *e)
 		return err_sys(e, errno, "cannot find the root of the mount namespace");
 	if (before.mount == after.mount && before.inode == after.inode)
 		return mount("", "/", NULL, MS_REC | MS_SLAVE, NULL) == 0
-		    ? 0
-		    : err_sys(e, errno, "cannot separate the spawner's mounts from the host's");
+			   ? 0
+			   : err_sys(
+				 e, errno, "cannot separate the spawner's mounts from the host's");
 	return take_root(tree, e);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The root of a sandbox: a small tmpfs with the host's /usr and a few files of /etc, read-only; its own
- * /dev and /proc; and one tmpfs of the run's size behind /work, /tmp and /dev/shm.  All mounts are
- * made and moved by descriptor, every mount point lies in the tmpfs that was made here a moment ago,
- * and nothing of it exists in any other mount namespace.
+ * The root of a sandbox: a small tmpfs with the host's /usr and a few files of /etc, read-only; its
+ * own /dev and /proc; and one tmpfs of the run's size behind /work, /tmp and /dev/shm.  All mounts
+ * are made and moved by descriptor, every mount point lies in the tmpfs that was made here a moment
+ * ago, and nothing of it exists in any other mount namespace.
  */
 #include "spawner_internal.h"
 
@@ -26,7 +26,8 @@ struct option {
 
 /* A new file system as a detached mount. */
 static int
-mount_new(const char *type, const struct option *options, size_t n, unsigned attributes, int *ret_fd)
+mount_new(
+    const char *type, const struct option *options, size_t n, unsigned attributes, int *ret_fd)
 {
 	AUTO_FD int fs = fsopen(type, FSOPEN_CLOEXEC);
 	int fd;
@@ -65,9 +66,8 @@ write_small(int root_fd, const char *path, const char *text)
 int
 root_make(int *ret_fd)
 {
-	static const struct option options[] = {
-		{ "size", "1m" }, { "nr_inodes", "256" }, { "mode", "755" }
-	};
+	static const struct option options[] = { { "size", "1m" }, { "nr_inodes", "256" },
+		{ "mode", "755" } };
 	static const char *const dirs[] = { "usr", "etc", "dev", "proc", "work", "tmp", "var",
 		"etc/openmpi" };
 	static const struct option links[] = { { "bin", "usr/bin" }, { "sbin", "usr/sbin" },
@@ -76,7 +76,8 @@ root_make(int *ret_fd)
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return -1;
-	if (mount_new("tmpfs", options, ARRAY_LEN(options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, &fd) < 0)
+	if (mount_new("tmpfs", options, ARRAY_LEN(options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+		&fd) < 0)
 		return -1;
 	/* Over the old root, below which paths are still looked up until the pivot. */
 	if (attach(fd, AT_FDCWD, "/") < 0)
@@ -91,7 +92,8 @@ root_make(int *ret_fd)
 	return 0;
 }
 
-/* --- what the host lends ------------------------------------------------------------------------- */
+/* --- what the host lends -------------------------------------------------------------------------
+ */
 
 /* Only what programs of /usr need to start; nothing that names the host or its users. */
 static const struct loan {
@@ -100,13 +102,14 @@ static const struct loan {
 	bool optional;
 } loans[] = {
 	{ "/usr", true, false },
-	{ "/etc/alternatives", true, true },  /* /usr/bin has links into it */
-	{ "/etc/ld.so.cache", false, true },  /* libraries outside the default directories */
+	{ "/etc/alternatives", true, true }, /* /usr/bin has links into it */
+	{ "/etc/ld.so.cache", false, true }, /* libraries outside the default directories */
 	{ "/etc/localtime", false, true },
 };
 
 static const struct option written[] = {
-	{ "etc/passwd", "root:x:0:0:root:/work:/bin/sh\nsim:x:1000:1000:simulation:/work:/bin/sh\n" },
+	{ "etc/passwd",
+	    "root:x:0:0:root:/work:/bin/sh\nsim:x:1000:1000:simulation:/work:/bin/sh\n" },
 	{ "etc/group", "root:x:0:\nsim:x:1000:\n" },
 	{ "etc/hosts", "127.0.0.1 localhost wardian\n::1 localhost\n" },
 	{ "etc/hostname", "wardian\n" },
@@ -155,28 +158,33 @@ root_add_system(int root_fd)
 	return mount_setattr(root_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr));
 }
 
-/* --- /dev, /proc ---------------------------------------------------------------------------------- */
+/* --- /dev, /proc
+ * ---------------------------------------------------------------------------------- */
 
 static const struct device {
 	const char *name;
 	unsigned major, minor;
 } devices[] = {
-	{ "null", 1, 3 }, { "zero", 1, 5 }, { "full", 1, 7 }, { "random", 1, 8 }, { "urandom", 1, 9 },
+	{ "null", 1, 3 },
+	{ "zero", 1, 5 },
+	{ "full", 1, 7 },
+	{ "random", 1, 8 },
+	{ "urandom", 1, 9 },
 };
 
 int
 root_add_dev(int root_fd)
 {
-	static const struct option options[] = {
-		{ "size", "64k" }, { "nr_inodes", "32" }, { "mode", "755" }
-	};
+	static const struct option options[] = { { "size", "64k" }, { "nr_inodes", "32" },
+		{ "mode", "755" } };
 	static const struct option links[] = { { "fd", "/proc/self/fd" },
 		{ "stdin", "/proc/self/fd/0" }, { "stdout", "/proc/self/fd/1" },
 		{ "stderr", "/proc/self/fd/2" } };
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
 	AUTO_FD int fd = -1;
 
-	if (mount_new("tmpfs", options, ARRAY_LEN(options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, &fd) < 0)
+	if (mount_new("tmpfs", options, ARRAY_LEN(options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+		&fd) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(devices); i++)
 		if (mknodat(fd, devices[i].name, S_IFCHR | 0666,
@@ -200,12 +208,14 @@ root_add_proc(int root_fd)
 	AUTO_FD int fd = -1;
 
 	if (mount_new("proc", options, ARRAY_LEN(options),
-		MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, &fd) < 0)
+		MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+		&fd) < 0)
 		return -1;
 	return attach(fd, root_fd, "proc");
 }
 
-/* --- scratch -------------------------------------------------------------------------------------- */
+/* --- scratch
+ * -------------------------------------------------------------------------------------- */
 
 static const struct scratch_dir {
 	const char *name;
@@ -242,14 +252,16 @@ int
 root_add_scratch(int root_fd, const struct sandbox_limits *l, uid_t owner)
 {
 	char size[24], files[24];
-	const struct option options[] = { { "size", size }, { "nr_inodes", files }, { "mode", "755" } };
+	const struct option options[] = { { "size", size }, { "nr_inodes", files },
+		{ "mode", "755" } };
 	int parts[ARRAY_LEN(scratch_dirs)];
 	AUTO_FD int fd = -1;
 
 	/* The root and the three directories are not the simulation's. */
 	(void)snprintf(files, sizeof(files), "%jd", (intmax_t)l->scratch_files + 4);
 	(void)snprintf(size, sizeof(size), "%jd", (intmax_t)l->scratch_bytes);
-	if (mount_new("tmpfs", options, ARRAY_LEN(options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, &fd) < 0)
+	if (mount_new("tmpfs", options, ARRAY_LEN(options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+		&fd) < 0)
 		return -1;
 	/* Kernels before 6.15 clone only from an attached mount. */
 	if (attach(fd, root_fd, "work") < 0)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A run, from START to the removal of its control groups.  The keeper reports on a socket that it was
- * executed or why it was not; its end is seen on a pidfd, which also works for keepers that an earlier
- * worker started.  The order, without which a keeper ends by itself, is sent last, when the keeper
- * can be found again: a worker that dies on the way leaves nothing alive behind.
+ * A run, from START to the removal of its control groups.  The keeper reports on a socket that it
+ * was executed or why it was not; its end is seen on a pidfd, which also works for keepers that an
+ * earlier worker started.  The order, without which a keeper ends by itself, is sent last, when the
+ * keeper can be found again: a worker that dies on the way leaves nothing alive behind.
  */
 #include "spawner_internal.h"
 
@@ -24,13 +24,14 @@
 /* After the keeper's end its groups are empty; what takes longer is the kernel's own work. */
 enum { REMOVE_TIMEOUT_MS = 10000 };
 
-/* --- the table ------------------------------------------------------------------------------------ */
+/* --- the table
+ * ------------------------------------------------------------------------------------ */
 
 static bool
 same_run(const struct sandbox_run_id *a, const struct sandbox_run_id *b)
 {
 	return a->epoch == b->epoch && uuid_cmp(a->run, b->run) == 0 &&
-	    uuid_cmp(a->tenant.uuid, b->tenant.uuid) == 0;
+	       uuid_cmp(a->tenant.uuid, b->tenant.uuid) == 0;
 }
 
 struct run *
@@ -48,7 +49,8 @@ run_add(struct worker *w, const struct sandbox_run_id *id)
 	for (size_t i = 0; i < RUNS_MAX; i++) {
 		if (w->runs[i].state != RUN_NONE)
 			continue;
-		w->runs[i] = (struct run){ .state = RUN_LIVE, .id = *id, .pidfd = -1, .status_fd = -1 };
+		w->runs[i] =
+		    (struct run){ .state = RUN_LIVE, .id = *id, .pidfd = -1, .status_fd = -1 };
 		w->n_runs++;
 		if (i >= w->runs_end)
 			w->runs_end = i + 1;
@@ -75,7 +77,8 @@ fault_at(struct fault *f, enum sandbox_step step, int sys)
 	return -1;
 }
 
-/* --- starting ------------------------------------------------------------------------------------- */
+/* --- starting
+ * ------------------------------------------------------------------------------------- */
 
 /* What a start holds until the sandbox has its own copies. */
 struct start {
@@ -106,9 +109,15 @@ static void
 start_init(struct start *st, const struct worker *w, const struct sandbox_request *q)
 {
 	*st = (struct start){ .own_status_fd = -1 };
-	st->box = (struct box){ .path = st->path, .limits = &q->limits,
-		.uid = w->s->uid_base + q->uid_slot * KEEPER_UIDS, .group = w->s->group, .run_fd = -1,
-		.out_fd = -1, .status_fd = -1, .filter_fd = w->filter_fd, .keeper_fd = w->s->keeper_fd,
+	st->box = (struct box){ .path = st->path,
+		.limits = &q->limits,
+		.uid = w->s->uid_base + q->uid_slot * KEEPER_UIDS,
+		.group = w->s->group,
+		.run_fd = -1,
+		.out_fd = -1,
+		.status_fd = -1,
+		.filter_fd = w->filter_fd,
+		.keeper_fd = w->s->keeper_fd,
 		.userns_fd = -1 };
 	memset(st->box.enter_fd, -1, sizeof(st->box.enter_fd));
 	memset(st->box.stat_fd, -1, sizeof(st->box.stat_fd));
@@ -117,8 +126,8 @@ start_init(struct start *st, const struct worker *w, const struct sandbox_reques
 }
 
 static int
-open_run_dir(struct start *st, const struct worker *w, const struct sandbox_request *q,
-    struct fault *f)
+open_run_dir(
+    struct start *st, const struct worker *w, const struct sandbox_request *q, struct fault *f)
 {
 	st->box.run_fd = run_dir_open(w->s, &q->id);
 	if (st->box.run_fd < 0)
@@ -162,8 +171,8 @@ clone_box(struct start *st, struct run *r, struct fault *f)
 {
 	int pidfd = -1;
 	struct clone_args args = {
-		.flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC |
-		    CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP,
+		.flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND | CLONE_NEWPID | CLONE_NEWNS |
+			 CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP,
 		.pidfd = (uintptr_t)&pidfd,
 		.exit_signal = SIGCHLD,
 	};
@@ -172,7 +181,8 @@ clone_box(struct start *st, struct run *r, struct fault *f)
 	if (pid < 0)
 		return fault_at(f, SANDBOX_STEP_CLONE, errno);
 	if (pid == 0) {
-		/* The other end must be this process's alone, so that the worker's death is seen. */
+		/* The other end must be this process's alone, so that the worker's death is seen.
+		 */
 		fd_close(&st->own_status_fd);
 		box_main(&st->box);
 	}
@@ -186,12 +196,16 @@ clone_box(struct start *st, struct run *r, struct fault *f)
 static int
 send_order(const struct start *st, const struct run *r, struct fault *f)
 {
-	struct keeper_order order = { .magic = KEEPER_ORDER_MAGIC, .version = KEEPER_VERSION,
-		.id = r->id, .limits = *st->box.limits, .n_enter = (uint32_t)st->n_enter };
+	struct keeper_order order = { .magic = KEEPER_ORDER_MAGIC,
+		.version = KEEPER_VERSION,
+		.id = r->id,
+		.limits = *st->box.limits,
+		.n_enter = (uint32_t)st->n_enter };
 
 	memcpy(order.stat_version, st->stat_version, sizeof(order.stat_version));
 	/* EPIPE: the child failed already and has said why. */
-	if (send(r->status_fd, &order, sizeof(order), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EPIPE)
+	if (send(r->status_fd, &order, sizeof(order), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
+	    errno != EPIPE)
 		return fault_at(f, SANDBOX_STEP_KEEPER, errno);
 	return 0;
 }
@@ -275,13 +289,18 @@ run_start(struct worker *w, const struct sandbox_request *q, struct fault *f)
 	return rc;
 }
 
-/* --- living --------------------------------------------------------------------------------------- */
+/* --- living
+ * --------------------------------------------------------------------------------------- */
 
 static void
 tell(struct worker *w, const struct run *r, enum sandbox_event_kind kind)
 {
-	const struct sandbox_event ev = { .protocol = SANDBOX_PROTOCOL, .kind = kind, .id = r->id,
-		.step = r->fault.step, .sys = r->fault.sys, .pid = r->pid };
+	const struct sandbox_event ev = { .protocol = SANDBOX_PROTOCOL,
+		.kind = kind,
+		.id = r->id,
+		.step = r->fault.step,
+		.sys = r->fault.sys,
+		.pid = r->pid };
 
 	conn_tell_newest(w, &ev);
 }
@@ -290,7 +309,8 @@ void
 run_signal(struct run *r, int sig)
 {
 	if (r->pidfd >= 0)
-		(void)syscall(SYS_pidfd_send_signal, r->pidfd, sig, NULL, 0); /* ESRCH: it is over */
+		(void)syscall(
+		    SYS_pidfd_send_signal, r->pidfd, sig, NULL, 0); /* ESRCH: it is over */
 }
 
 void
@@ -351,7 +371,8 @@ run_retry_removals(struct worker *w)
 	return more;
 }
 
-/* The sandbox is gone.  Without a start and without a record it never was: nothing is left of it. */
+/* The sandbox is gone.  Without a start and without a record it never was: nothing is left of it.
+ */
 static void
 finish(struct worker *w, struct run *r)
 {
@@ -360,7 +381,8 @@ finish(struct worker *w, struct run *r)
 
 	if (r->started || run_fd < 0 || run_dir_has_exit(run_fd)) {
 		if (run_fd >= 0)
-			out_fd = openat(run_fd, "out", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+			out_fd =
+			    openat(run_fd, "out", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (out_fd >= 0)
 			(void)unlinkat(out_fd, "keeper", 0); /* names a process that is over */
 		r->fault = (struct fault){ 0 };

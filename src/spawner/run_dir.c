@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Run directories as the spawner sees them.  The daemon owns them and is not trusted with more than
- * that: no link is followed, nothing is created or changed by a path that the daemon could replace, and
- * what the spawner makes is given away only when it has finished with it.
+ * that: no link is followed, nothing is created or changed by a path that the daemon could replace,
+ * and what the spawner makes is given away only when it has finished with it.
  */
 #include "spawner_internal.h"
 
@@ -107,7 +107,9 @@ int
 run_out_give(const struct spawner *s, int out_fd, const struct run *r, uid_t owner, struct err *e)
 {
 	const struct sandbox_keeper_file file = { .magic = KEEPER_FILE_MAGIC,
-		.version = KEEPER_VERSION, .pid = r->pid, .start_ticks = process_start_ticks(r->pid),
+		.version = KEEPER_VERSION,
+		.pid = r->pid,
+		.start_ticks = process_start_ticks(r->pid),
 		.id = r->id };
 	AUTO_FD int fd = openat(out_fd, "keeper", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 

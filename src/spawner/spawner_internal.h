@@ -84,18 +84,21 @@ struct worker {
 
 /* What epoll hands back: which of the worker's descriptors, and which slot. */
 enum watch_kind { WATCH_SIGNAL, WATCH_LISTEN, WATCH_CONN, WATCH_PIDFD, WATCH_STATUS };
-int worker_watch(struct worker *w, int fd, enum watch_kind kind, size_t slot, struct err *e) MUST_CHECK;
+int worker_watch(
+    struct worker *w, int fd, enum watch_kind kind, size_t slot, struct err *e) MUST_CHECK;
 /* Exit status of the worker process: 0 when nothing is left to do, 1 when it cannot go on. */
 int worker_main(const struct spawner *s);
 
-/* --- connections ---------------------------------------------------------------------------------- */
+/* --- connections
+ * ---------------------------------------------------------------------------------- */
 
 void conn_accept(struct worker *w);
 void conn_readable(struct worker *w, size_t slot);
 /* To the newest connection; nobody may be there. */
 void conn_tell_newest(struct worker *w, const struct sandbox_event *ev);
 
-/* --- runs ----------------------------------------------------------------------------------------- */
+/* --- runs
+ * ----------------------------------------------------------------------------------------- */
 
 struct run *run_find(struct worker *w, const struct sandbox_run_id *id);
 /* NULL when RUNS_MAX are there. */
@@ -129,7 +132,8 @@ void adopt_keepers(struct worker *w);
 /* A descriptor of the user namespace of a tenant's slot, kept by the worker. */
 int userns_get(struct worker *w, uint32_t slot, int *ret_fd, struct err *e) MUST_CHECK;
 
-/* --- building, in the child ----------------------------------------------------------------------- */
+/* --- building, in the child
+ * ----------------------------------------------------------------------- */
 
 struct box {
 	const char *path; /* id_run_path: the keeper's first argument */
@@ -154,7 +158,8 @@ int root_pivot(int root_fd);
 /* Keeps only the capabilities in the mask, in the bounding set too. */
 int caps_keep(uint64_t mask);
 
-/* Leaves a chroot for a mount namespace with the same root (own_root.c); before anything is opened. */
+/* Leaves a chroot for a mount namespace with the same root (own_root.c); before anything is opened.
+ */
 int own_root_take(struct err *e) MUST_CHECK;
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * User namespaces of tenants: 1,024 host ids that nobody else has, host id 0 never among them.  A
- * namespace lives as long as a descriptor of it, so a process that only waits is enough to make one.
+ * namespace lives as long as a descriptor of it, so a process that only waits is enough to make
+ * one.
  */
 #include "spawner_internal.h"
 
@@ -52,7 +53,8 @@ map_and_open(pid_t pid, uid_t first, int *ret_fd, struct err *e)
 static int
 userns_make(uid_t first, int *ret_fd, struct err *e)
 {
-	struct clone_args args = { .flags = CLONE_NEWUSER | CLONE_CLEAR_SIGHAND, .exit_signal = SIGCHLD };
+	struct clone_args args = { .flags = CLONE_NEWUSER | CLONE_CLEAR_SIGHAND,
+		.exit_signal = SIGCHLD };
 	pid_t parent = getpid();
 	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 	int rc;

@@ -27,7 +27,8 @@ enum {
 	REMOVE_RETRY_MS = 50,
 	SWEEP_MS = 10000, /* the kernel takes its time with processes that were just killed */
 	MOUNTINFO_MAX = 4 << 20,
-	LANDLOCK_WANTED = 1, /* files; Debian 12's kernel has version 2, signals are scoped from 6 on */
+	LANDLOCK_WANTED =
+	    1, /* files; Debian 12's kernel has version 2, signals are scoped from 6 on */
 };
 
 int
@@ -72,7 +73,8 @@ open_groups(struct worker *w)
 	if (e.code != ERR_NONE)
 		log_err(&w->log, LOG_LEVEL_ERROR, &e, "control groups");
 	else if (!w->complete)
-		log_error(&w->log, "memory, CPU time and processes cannot all be limited on this host; "
+		log_error(&w->log,
+		    "memory, CPU time and processes cannot all be limited on this host; "
 		    "make the memory, cpu and pids controllers available to the spawner");
 }
 
@@ -80,12 +82,14 @@ open_groups(struct worker *w)
 static void
 look_at_landlock(const struct worker *w)
 {
-	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	long version =
+	    syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 
 	if (version < LANDLOCK_WANTED)
-		log_warn(&w->log, "this kernel has Landlock version %ld, %d is wanted; sandboxes stand on "
-		    "namespaces, mounts and the system call filter", version < 0 ? 0 : version,
-		    LANDLOCK_WANTED);
+		log_warn(&w->log,
+		    "this kernel has Landlock version %ld, %d is wanted; sandboxes stand on "
+		    "namespaces, mounts and the system call filter",
+		    version < 0 ? 0 : version, LANDLOCK_WANTED);
 }
 
 static bool
@@ -104,8 +108,11 @@ lives(void *ctx, const char *name)
 static int
 worker_open(struct worker *w, const struct spawner *s, struct err *e)
 {
-	*w = (struct worker){ .s = s, .log = log_component(&s->log, "spawner"), .epoll_fd = -1,
-		.signal_fd = -1, .filter_fd = -1 };
+	*w = (struct worker){ .s = s,
+		.log = log_component(&s->log, "spawner"),
+		.epoll_fd = -1,
+		.signal_fd = -1,
+		.filter_fd = -1 };
 	for (size_t i = 0; i < CONNS_MAX; i++)
 		w->conns[i].fd = -1;
 	for (size_t i = 0; i < USERNS_KEPT; i++)
@@ -157,7 +164,8 @@ anybody_there(const struct worker *w)
 	return w->n_runs > 0;
 }
 
-/* Groups of runs whose keeper is dead or not to be proven; true while some are left to try again. */
+/* Groups of runs whose keeper is dead or not to be proven; true while some are left to try again.
+ */
 static bool
 sweep(struct worker *w)
 {
@@ -204,8 +212,8 @@ worker_loop(struct worker *w)
 			log_error(&w->log, "epoll_wait failed; the worker is started again");
 			return 1;
 		}
-		/* A slot that an earlier event of this turn emptied or filled anew takes a late event
-		 * for nothing: every handler looks before it acts. */
+		/* A slot that an earlier event of this turn emptied or filled anew takes a late
+		 * event for nothing: every handler looks before it acts. */
 		for (int i = 0; i < n; i++)
 			handle(w, events[i].data.u64);
 		if (read(w->signal_fd, &signal, sizeof(signal)) == sizeof(signal))

@@ -75,11 +75,15 @@ fixture_clear(struct fixture *f)
 static inline struct job_submission
 fixture_submission(void)
 {
-	return (struct job_submission){
-		.spec = { .environment = &fixture_environment, .cpu_milli = 1000,
-		    .memory_bytes = 64 * MIB, .max_attempts = 3, .labels = "{}" },
-		.manifest = fixture_manifest, .manifest_n = sizeof(fixture_manifest) - 1,
-		.request_id = "req-00000001", .queued_max = 100000 };
+	return (struct job_submission){ .spec = { .environment = &fixture_environment,
+					    .cpu_milli = 1000,
+					    .memory_bytes = 64 * MIB,
+					    .max_attempts = 3,
+					    .labels = "{}" },
+		.manifest = fixture_manifest,
+		.manifest_n = sizeof(fixture_manifest) - 1,
+		.request_id = "req-00000001",
+		.queued_max = 100000 };
 }
 
 static inline struct uuid

@@ -27,9 +27,11 @@ leases_are_renewed_for_their_node_alone(void **state)
 	assert_int_equal(job_lease_renew(f.db, f.node, 60000, &e), 1);
 	assert_int_equal(job_lease_renew(f.db, uuid_v7(), 60000, &e), 0);
 	assert_int_equal(fixture_count(&f, "select count(*) from wardian.job_queue "
-	    "where lease_until > now() + interval '50 seconds'"), 1);
+					   "where lease_until > now() + interval '50 seconds'"),
+	    1);
 	assert_int_equal(fixture_count(&f, "select count(*) from wardian.job_queue "
-	    "where lease_until < now() + interval '6 seconds'"), 1);
+					   "where lease_until < now() + interval '6 seconds'"),
+	    1);
 }
 
 static void
@@ -288,7 +290,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(leases_are_renewed_for_their_node_alone, clear),
-		cmocka_unit_test_setup(a_lease_that_ran_out_is_found_after_its_grace_longest_first, clear),
+		cmocka_unit_test_setup(
+		    a_lease_that_ran_out_is_found_after_its_grace_longest_first, clear),
 		cmocka_unit_test_setup(what_a_node_holds_is_listed_with_its_wishes, clear),
 		cmocka_unit_test_setup(waiting_rows_are_due_ones_by_wish_priority_and_age, clear),
 		cmocka_unit_test_setup(one_tenant_s_backlog_does_not_hide_another_s, clear),

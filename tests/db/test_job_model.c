@@ -59,8 +59,12 @@ try_move(struct model *m, uint64_t *seed)
 	bool wrong_epoch = next_random(seed) % 8 == 0, wrong_state = next_random(seed) % 8 == 0;
 	enum job_state from =
 	    wrong_state ? (enum job_state)(next_random(seed) % JOB_STATE_COUNT) : m->state;
-	struct job_move move = { .tenant = f.alpha.tenant, .id = m->id, .from = from, .on = on,
-		.epoch = m->epoch + wrong_epoch, .refund = next_random(seed) % 3 == 0 };
+	struct job_move move = { .tenant = f.alpha.tenant,
+		.id = m->id,
+		.from = from,
+		.on = on,
+		.epoch = m->epoch + wrong_epoch,
+		.refund = next_random(seed) % 3 == 0 };
 	enum job_state to;
 	bool moves;
 
@@ -252,10 +256,19 @@ storm(void *arg)
 		int64_t rc = 0;
 
 		switch (next_random(&s->seed) % 6) {
-		case 0: case 1: rc = storm_claim(s, mem); break;
-		case 2: rc = job_lease_renew(f.db, s->node, 60000, &s->e); break;
-		case 3: rc = storm_cancel(s, mem); break;
-		default: rc = storm_move(s, mem); break;
+		case 0:
+		case 1:
+			rc = storm_claim(s, mem);
+			break;
+		case 2:
+			rc = job_lease_renew(f.db, s->node, 60000, &s->e);
+			break;
+		case 3:
+			rc = storm_cancel(s, mem);
+			break;
+		default:
+			rc = storm_move(s, mem);
+			break;
 		}
 		s->failed = rc < 0 && !excused(&s->e);
 	}

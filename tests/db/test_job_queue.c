@@ -310,7 +310,9 @@ a_job_on_its_way_out_keeps_when_it_started(void **state)
 static void
 a_failure_keeps_its_cause_and_a_success_has_none(void **state)
 {
-	struct job_move m = { .tenant = f.alpha.tenant, .epoch = 1, .from = JOB_CLAIMED,
+	struct job_move m = { .tenant = f.alpha.tenant,
+		.epoch = 1,
+		.from = JOB_CLAIMED,
 		.detail = "{\"category\": \"user\"}" };
 
 	(void)state;
@@ -360,7 +362,10 @@ static void
 a_move_from_another_state_or_of_another_tenant_s_job_moves_nothing(void **state)
 {
 	struct uuid id = fixture_submit(&f);
-	struct job_move m = { .tenant = f.beta.tenant, .id = id, .epoch = 1, .from = JOB_CLAIMED,
+	struct job_move m = { .tenant = f.beta.tenant,
+		.id = id,
+		.epoch = 1,
+		.from = JOB_CLAIMED,
 		.on = JOB_ON_STARTED };
 
 	(void)state;
@@ -390,7 +395,10 @@ static void
 a_retry_waits_counts_and_refunds_as_asked(void **state)
 {
 	struct uuid id = fixture_submit(&f);
-	struct job_move m = { .tenant = f.alpha.tenant, .id = id, .epoch = 1, .from = JOB_CLAIMED,
+	struct job_move m = { .tenant = f.alpha.tenant,
+		.id = id,
+		.epoch = 1,
+		.from = JOB_CLAIMED,
 		.on = JOB_ON_RETRY };
 	struct job j;
 
@@ -479,7 +487,10 @@ static void
 a_transaction_that_is_given_up_leaves_the_state(void **state)
 {
 	struct uuid id = fixture_submit(&f);
-	struct job_move m = { .tenant = f.alpha.tenant, .id = id, .epoch = 1, .from = JOB_CLAIMED,
+	struct job_move m = { .tenant = f.alpha.tenant,
+		.id = id,
+		.epoch = 1,
+		.from = JOB_CLAIMED,
 		.on = JOB_ON_STARTED };
 	struct db_sys_tx *tx;
 	struct err e = { 0 };
@@ -499,9 +510,12 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_claim_brings_all_that_starting_takes, clear),
-		cmocka_unit_test_setup(a_claimed_unknown_canceled_or_delayed_job_is_not_claimed, clear),
-		cmocka_unit_test_setup(a_job_named_twice_or_under_a_foreign_tenant_is_claimed_once, clear),
-		cmocka_unit_test_setup(a_job_that_somebody_is_moving_is_skipped_and_not_waited_for, clear),
+		cmocka_unit_test_setup(
+		    a_claimed_unknown_canceled_or_delayed_job_is_not_claimed, clear),
+		cmocka_unit_test_setup(
+		    a_job_named_twice_or_under_a_foreign_tenant_is_claimed_once, clear),
+		cmocka_unit_test_setup(
+		    a_job_that_somebody_is_moving_is_skipped_and_not_waited_for, clear),
 		cmocka_unit_test_setup(manifests_beyond_a_batch_s_room_wait_for_the_next, clear),
 		cmocka_unit_test_setup(a_failed_claim_leaves_its_output_alone, clear),
 		cmocka_unit_test_setup(many_claimers_take_each_job_exactly_once, clear),
@@ -509,11 +523,13 @@ main(void)
 		cmocka_unit_test_setup(a_job_on_its_way_out_keeps_when_it_started, clear),
 		cmocka_unit_test_setup(a_failure_keeps_its_cause_and_a_success_has_none, clear),
 		cmocka_unit_test_setup(a_stale_epoch_moves_nothing, clear),
-		cmocka_unit_test_setup(a_move_from_another_state_or_of_another_tenant_s_job_moves_nothing, clear),
+		cmocka_unit_test_setup(
+		    a_move_from_another_state_or_of_another_tenant_s_job_moves_nothing, clear),
 		cmocka_unit_test_setup(a_job_that_is_over_never_moves_again, clear),
 		cmocka_unit_test_setup(a_retry_waits_counts_and_refunds_as_asked, clear),
 		cmocka_unit_test_setup(moves_of_one_job_in_one_batch_happen_in_order, clear),
-		cmocka_unit_test_setup(a_batch_of_more_moves_than_one_statement_holds_is_applied_whole, clear),
+		cmocka_unit_test_setup(
+		    a_batch_of_more_moves_than_one_statement_holds_is_applied_whole, clear),
 		cmocka_unit_test_setup(a_transaction_that_is_given_up_leaves_the_state, clear),
 	};
 	int rc;

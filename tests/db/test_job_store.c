@@ -512,7 +512,8 @@ a_foreign_job_is_not_there_in_any_function(void **state)
 	must(result_points(f.db, f.beta.tenant, mine, NULL, 10, f.mem, &points, &n, &e));
 	assert_int_equal(n, 0);
 	assert_int_equal(fixture_count(&f, "select count(*) from wardian.job_queue "
-	    "where cancel_requested_at is not null"), 0);
+					   "where cancel_requested_at is not null"),
+	    0);
 	assert_int_equal(fixture_count(&f, "select count(*) from wardian.audit_log"), 1);
 }
 

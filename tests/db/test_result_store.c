@@ -128,7 +128,9 @@ the_greatest_set_is_stored_and_read_within_a_request_s_memory(void **state)
 	static struct result_point p[CAP_METRIC_POINTS];
 	static struct result_value v[CAP_RESULT_VALUES];
 	static char names[CAP_RESULT_VALUES][16];
-	const struct result_set set = { .values = v, .n_values = CAP_RESULT_VALUES, .points = p,
+	const struct result_set set = { .values = v,
+		.n_values = CAP_RESULT_VALUES,
+		.points = p,
 		.n_points = CAP_METRIC_POINTS };
 	AUTO(arena) mem = arena_new(CAP_REQUEST_ARENA_BYTES);
 	struct uuid id = fixture_submit(&f);

@@ -15,8 +15,12 @@ static const char profile[] =
     "[parameter.rest]\ntype = \"list\"\ntitle = \"more\"\n";
 
 static const struct job_limits limits = {
-	.cpu_milli_max = 4000, .memory_max_bytes = 8 * GIB, .memory_default_bytes = 512 * MIB,
-	.disk_default_bytes = 256 * MIB, .wall_default_ms = 3600000, .wall_max_ms = 604800000,
+	.cpu_milli_max = 4000,
+	.memory_max_bytes = 8 * GIB,
+	.memory_default_bytes = 512 * MIB,
+	.disk_default_bytes = 256 * MIB,
+	.wall_default_ms = 3600000,
+	.wall_max_ms = 604800000,
 	.log_default_bytes = 64 * MIB,
 };
 

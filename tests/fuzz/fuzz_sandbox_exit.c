@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The exit record, as the daemon reads it.  The checksum is mended first in half of the cases, so that
- * the fuzzer reaches what lies behind it.
+ * The exit record, as the daemon reads it.  The checksum is mended first in half of the cases, so
+ * that the fuzzer reaches what lies behind it.
  */
 #include "keeper.h"
 

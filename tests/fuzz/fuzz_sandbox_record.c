@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every fixed-size record: what the spawner takes from a daemon, what the keeper takes from the
- * spawner, and what comes back.  A record that is accepted is what was sent, byte for byte, and within
- * the bounds that the code behind it relies on.
+ * spawner, and what comes back.  A record that is accepted is what was sent, byte for byte, and
+ * within the bounds that the code behind it relies on.
  */
 #include "keeper.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Runs a fuzz harness over a corpus directory without libFuzzer, so that every build replays what
- * was once found.  Beside each file it feeds every truncation of it and a few thousand deterministic
- * mutations.
+ * was once found.  Beside each file it feeds every truncation of it and a few thousand
+ * deterministic mutations.
  */
 
 #include <dirent.h>

@@ -30,7 +30,8 @@
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define ADDR(p) ((long)(intptr_t)(p))
 
-/* --- refusals ------------------------------------------------------------------------------------- */
+/* --- refusals
+ * ------------------------------------------------------------------------------------- */
 
 static const struct call_probe {
 	const char *name;
@@ -130,23 +131,52 @@ static const struct open_probe {
 	const char *path;
 	int flags;
 } open_probes[] = {
-	{ "/root", O_RDONLY }, { "/home", O_RDONLY }, { "/sys", O_RDONLY }, { "/var/lib", O_RDONLY },
-	{ "/run", O_RDONLY }, { "/etc/shadow", O_RDONLY }, { "/etc/ssh", O_RDONLY },
-	{ "/dev/kvm", O_RDWR }, { "/dev/mem", O_RDONLY }, { "/dev/tty", O_RDWR },
-	{ "/dev/ptmx", O_RDWR }, { "/dev/vda", O_RDONLY }, { "/dev/fuse", O_RDWR },
-	{ "/dev/vsock", O_RDWR }, { "/dev/net/tun", O_RDWR }, { "/dev/shm/../mem", O_RDONLY },
-	{ "/proc/1/environ", O_RDONLY }, { "/proc/1/mem", O_RDONLY }, { "/proc/1/fd", O_RDONLY },
-	{ "/proc/1/root/etc", O_RDONLY }, { "/proc/1/cwd", O_RDONLY }, { "/proc/1/exe", O_RDONLY },
-	{ "/proc/kallsyms", O_RDONLY }, { "/proc/kcore", O_RDONLY }, { "/proc/keys", O_RDONLY },
-	{ "/proc/cmdline", O_RDONLY }, { "/proc/config.gz", O_RDONLY }, { "/proc/mounts/x", O_RDONLY },
-	{ "/proc/sysrq-trigger", O_WRONLY }, { "/proc/sys/kernel/core_pattern", O_WRONLY },
-	{ "/proc/self/exe", O_RDWR }, { "/proc/self/oom_score_adj", O_WRONLY },
-	{ "/proc/self/uid_map", O_WRONLY }, { "/proc/self/setgroups", O_WRONLY },
-	{ "/usr/bin/true", O_WRONLY }, { "/usr/new", O_WRONLY | O_CREAT }, { "/new", O_WRONLY | O_CREAT },
-	{ "/etc/passwd", O_WRONLY }, { "/etc/new", O_WRONLY | O_CREAT }, { "/etc/ld.so.cache", O_WRONLY },
-	{ "/dev/new", O_WRONLY | O_CREAT }, { "/proc/new", O_WRONLY | O_CREAT },
-	{ "/var/new", O_WRONLY | O_CREAT }, { "/usr/lib/new", O_WRONLY | O_CREAT },
-	{ "/proc/self/fd/1", O_RDWR }, { "/proc/self/fd/1", O_RDONLY },
+	{ "/root", O_RDONLY },
+	{ "/home", O_RDONLY },
+	{ "/sys", O_RDONLY },
+	{ "/var/lib", O_RDONLY },
+	{ "/run", O_RDONLY },
+	{ "/etc/shadow", O_RDONLY },
+	{ "/etc/ssh", O_RDONLY },
+	{ "/dev/kvm", O_RDWR },
+	{ "/dev/mem", O_RDONLY },
+	{ "/dev/tty", O_RDWR },
+	{ "/dev/ptmx", O_RDWR },
+	{ "/dev/vda", O_RDONLY },
+	{ "/dev/fuse", O_RDWR },
+	{ "/dev/vsock", O_RDWR },
+	{ "/dev/net/tun", O_RDWR },
+	{ "/dev/shm/../mem", O_RDONLY },
+	{ "/proc/1/environ", O_RDONLY },
+	{ "/proc/1/mem", O_RDONLY },
+	{ "/proc/1/fd", O_RDONLY },
+	{ "/proc/1/root/etc", O_RDONLY },
+	{ "/proc/1/cwd", O_RDONLY },
+	{ "/proc/1/exe", O_RDONLY },
+	{ "/proc/kallsyms", O_RDONLY },
+	{ "/proc/kcore", O_RDONLY },
+	{ "/proc/keys", O_RDONLY },
+	{ "/proc/cmdline", O_RDONLY },
+	{ "/proc/config.gz", O_RDONLY },
+	{ "/proc/mounts/x", O_RDONLY },
+	{ "/proc/sysrq-trigger", O_WRONLY },
+	{ "/proc/sys/kernel/core_pattern", O_WRONLY },
+	{ "/proc/self/exe", O_RDWR },
+	{ "/proc/self/oom_score_adj", O_WRONLY },
+	{ "/proc/self/uid_map", O_WRONLY },
+	{ "/proc/self/setgroups", O_WRONLY },
+	{ "/usr/bin/true", O_WRONLY },
+	{ "/usr/new", O_WRONLY | O_CREAT },
+	{ "/new", O_WRONLY | O_CREAT },
+	{ "/etc/passwd", O_WRONLY },
+	{ "/etc/new", O_WRONLY | O_CREAT },
+	{ "/etc/ld.so.cache", O_WRONLY },
+	{ "/dev/new", O_WRONLY | O_CREAT },
+	{ "/proc/new", O_WRONLY | O_CREAT },
+	{ "/var/new", O_WRONLY | O_CREAT },
+	{ "/usr/lib/new", O_WRONLY | O_CREAT },
+	{ "/proc/self/fd/1", O_RDWR },
+	{ "/proc/self/fd/1", O_RDONLY },
 };
 
 static int
@@ -191,7 +221,8 @@ expect_death(const char *what, int sig, void (*act)(void))
 		act();
 		_exit(0);
 	}
-	if (pid > 0 && waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == sig)
+	if (pid > 0 && waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) &&
+	    WTERMSIG(status) == sig)
 		return 0;
 	printf("%s did not end by signal %d\n", what, sig);
 	return 1;
@@ -223,11 +254,12 @@ static int
 run_foreign(void)
 {
 	return expect_death("an x32 call", SIGSYS, act_x32) +
-	    expect_death("a call with number -1", SIGSYS, act_minus_one) +
-	    expect_death("int 0x80", SIGSYS, act_int80);
+	       expect_death("a call with number -1", SIGSYS, act_minus_one) +
+	       expect_death("int 0x80", SIGSYS, act_int80);
 }
 
-/* --- what it sees --------------------------------------------------------------------------------- */
+/* --- what it sees
+ * --------------------------------------------------------------------------------- */
 
 static int
 run_look(void)
@@ -278,14 +310,16 @@ run_network(void)
 	memcpy(in + 4, "\xa9\xfe\xa9\xfe", 4); /* 169.254.169.254 */
 	in[2] = 0;
 	in[3] = 80;
-	if (connect(client, (struct sockaddr *)(void *)in, sizeof(in)) == 0 || errno != ENETUNREACH) {
+	if (connect(client, (struct sockaddr *)(void *)in, sizeof(in)) == 0 ||
+	    errno != ENETUNREACH) {
 		printf("metadata address: %s\n", strerror(errno));
 		bad++;
 	}
 	return bad;
 }
 
-/* --- bad behaviour -------------------------------------------------------------------------------- */
+/* --- bad behaviour
+ * -------------------------------------------------------------------------------- */
 
 static void
 eat_memory(void)
@@ -441,7 +475,8 @@ run_fill_scratch(void)
 	return 0;
 }
 
-/* --- outputs -------------------------------------------------------------------------------------- */
+/* --- outputs
+ * -------------------------------------------------------------------------------------- */
 
 static void
 put_file(const char *path, const char *text)
@@ -466,7 +501,9 @@ run_outputs(void)
 	mkdir("sub/empty", 0700);
 	put_file("sub/inner.txt", "inner\n");
 	put_file("new\nline", "x");
-	put_file("bad\xff" "utf8", "x");
+	put_file("bad\xff"
+		 "utf8",
+	    "x");
 	put_file("d\xc3\xbcse.txt", "utf8\n");
 	(void)!symlink("/etc/passwd", "link-etc");
 	(void)!symlink("plain.txt", "link-plain");
@@ -529,13 +566,25 @@ static const struct act {
 	const char *name;
 	int (*run)(void);
 } acts[] = {
-	{ "refusals", run_refusals }, { "foreign", run_foreign }, { "look", run_look },
-	{ "network", run_network }, { "oom-child", run_oom_child },
-	{ "oom-hang", run_oom_grandchild_and_wait }, { "fork-bomb", run_fork_bomb },
-	{ "orphan", run_orphan }, { "flood", run_flood }, { "drip", run_drip },
-	{ "stubborn", run_stubborn }, { "polite", run_polite }, { "stopped", run_stopped },
-	{ "fill", run_fill_scratch }, { "outputs", run_outputs }, { "deep", run_deep },
-	{ "many", run_many }, { "burn", run_burn }, { "segv", run_segv },
+	{ "refusals", run_refusals },
+	{ "foreign", run_foreign },
+	{ "look", run_look },
+	{ "network", run_network },
+	{ "oom-child", run_oom_child },
+	{ "oom-hang", run_oom_grandchild_and_wait },
+	{ "fork-bomb", run_fork_bomb },
+	{ "orphan", run_orphan },
+	{ "flood", run_flood },
+	{ "drip", run_drip },
+	{ "stubborn", run_stubborn },
+	{ "polite", run_polite },
+	{ "stopped", run_stopped },
+	{ "fill", run_fill_scratch },
+	{ "outputs", run_outputs },
+	{ "deep", run_deep },
+	{ "many", run_many },
+	{ "burn", run_burn },
+	{ "segv", run_segv },
 };
 
 int

@@ -40,7 +40,8 @@ skip(const char *why)
 	exit(77);
 }
 
-/* --- the host before and after -------------------------------------------------------------------- */
+/* --- the host before and after
+ * -------------------------------------------------------------------- */
 
 static void
 digest_text(const char *text, char out[static 32])
@@ -63,7 +64,8 @@ digest_file(const char *path, char out[static 32])
 	digest_text(text == NULL ? "" : text, out);
 }
 
-/* --- start and stop ------------------------------------------------------------------------------- */
+/* --- start and stop
+ * ------------------------------------------------------------------------------- */
 
 static void
 find_user(struct rig *r)
@@ -120,8 +122,9 @@ rig_connect(struct rig *r)
 }
 
 /*
- * Mounts of our own, so that one which somebody else makes meanwhile is not taken for ours.  Once in a
- * process: each copy renumbers them.  In a chroot the root is no mount and nothing can be made private.
+ * Mounts of our own, so that one which somebody else makes meanwhile is not taken for ours.  Once
+ * in a process: each copy renumbers them.  In a chroot the root is no mount and nothing can be made
+ * private.
  */
 static void
 own_mounts(void)
@@ -147,8 +150,8 @@ rig_open(struct rig *r)
 	own_mounts();
 	digest_file("/proc/self/mountinfo", r->host_before[0]);
 	tmp = getenv("TMPDIR");
-	MUST((size_t)snprintf(r->dir, sizeof(r->dir), "%s/wardian-sbx-XXXXXX", tmp == NULL ? "/tmp" : tmp) <
-	    sizeof(r->dir));
+	MUST((size_t)snprintf(r->dir, sizeof(r->dir), "%s/wardian-sbx-XXXXXX",
+		 tmp == NULL ? "/tmp" : tmp) < sizeof(r->dir));
 	MUST(mkdtemp(r->dir) != NULL);
 	MUST(chown(r->dir, r->uid, r->gid) == 0);
 	MUST(chmod(r->dir, 0750) == 0);
@@ -213,14 +216,23 @@ rig_close(struct rig *r)
 	remove_dir(r->dir);
 }
 
-/* --- one run -------------------------------------------------------------------------------------- */
+/* --- one run
+ * -------------------------------------------------------------------------------------- */
 
 struct sandbox_limits
 rig_limits(void)
 {
-	return (struct sandbox_limits){ .memory_bytes = 256 * MIB, .cpu_milli = 2000, .processes = 64,
-		.scratch_bytes = 64 * MIB, .scratch_files = 4096, .open_files = 256, .wall_ms = 60000,
-		.no_output_ms = 0, .log_bytes = MIB, .output_bytes = 32 * MIB, .output_files = 1000,
+	return (struct sandbox_limits){ .memory_bytes = 256 * MIB,
+		.cpu_milli = 2000,
+		.processes = 64,
+		.scratch_bytes = 64 * MIB,
+		.scratch_files = 4096,
+		.open_files = 256,
+		.wall_ms = 60000,
+		.no_output_ms = 0,
+		.log_bytes = MIB,
+		.output_bytes = 32 * MIB,
+		.output_files = 1000,
 		.grace_ms = 500 };
 }
 
@@ -265,7 +277,8 @@ copy_dir(const struct rig *r, const char *from, const char *run_path)
 {
 	char text[2048];
 
-	snprintf(text, sizeof(text), "cp -rL -- '%s'/. '%s/%s/in/' && chown -R %u:%u '%s/%s/in' && chmod -R g+rX '%s/%s/in'",
+	snprintf(text, sizeof(text),
+	    "cp -rL -- '%s'/. '%s/%s/in/' && chown -R %u:%u '%s/%s/in' && chmod -R g+rX '%s/%s/in'",
 	    from, r->dir, run_path, r->uid, r->gid, r->dir, run_path, r->dir, run_path);
 	pid_t pid = fork();
 
@@ -303,7 +316,8 @@ count(const char *const *words)
 static void
 prepare(struct rig *r, const struct rig_run *run, struct rig_result *res)
 {
-	static const char *const env[] = { "PATH=/usr/bin:/bin", "HOME=/work", "LANG=C.UTF-8", NULL };
+	static const char *const env[] = { "PATH=/usr/bin:/bin", "HOME=/work", "LANG=C.UTF-8",
+		NULL };
 	const char *const *use_env = run->env == NULL ? env : run->env;
 	const struct sandbox_launch l = { run->argv, count(run->argv), use_env, count(use_env) };
 	AUTO_FD int tenant_fd = -1;
@@ -334,8 +348,10 @@ prepare(struct rig *r, const struct rig_run *run, struct rig_result *res)
 void
 rig_start(struct rig *r, const struct rig_run *run, struct rig_result *res)
 {
-	struct sandbox_request q = { .protocol = SANDBOX_PROTOCOL, .verb = SANDBOX_START,
-		.uid_slot = r->slot, .limits = run->limits };
+	struct sandbox_request q = { .protocol = SANDBOX_PROTOCOL,
+		.verb = SANDBOX_START,
+		.uid_slot = r->slot,
+		.limits = run->limits };
 	struct err e = { 0 };
 
 	memset(res, 0, sizeof(*res));
@@ -453,7 +469,8 @@ rig_collect(struct rig *r, struct rig_result *res)
 	MUST(rc >= 0);
 	res->has_exit = rc == 1;
 	snprintf(path, sizeof(path), "%s/log", res->out);
-	if (fd_read_file(AT_FDCWD, path, KIB_LOG_MAX, &res->log, &res->log_n, &e) < 0 || res->log == NULL)
+	if (fd_read_file(AT_FDCWD, path, KIB_LOG_MAX, &res->log, &res->log_n, &e) < 0 ||
+	    res->log == NULL)
 		res->log = strdup("");
 }
 
@@ -497,7 +514,8 @@ rig_output(const struct rig_result *res, const char *path)
 	return text == NULL ? strdup("") : text;
 }
 
-/* --- looking around ------------------------------------------------------------------------------- */
+/* --- looking around
+ * ------------------------------------------------------------------------------- */
 
 /* Calls fn for every process; adds up what it returns. */
 static int

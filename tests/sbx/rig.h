@@ -3,8 +3,8 @@
 #define SBX_RIG_H
 
 /*
- * A real spawner on a state directory of its own, and the daemon's half of a run.  Everything aborts
- * the test on a fault of the rig itself; what a run does is returned.
+ * A real spawner on a state directory of its own, and the daemon's half of a run.  Everything
+ * aborts the test on a fault of the rig itself; what a run does is returned.
  */
 
 #include "sandbox.h"
@@ -90,6 +90,10 @@ int rig_groups(const struct rig *r);
 /* Waits until neither is left. */
 bool rig_quiet(const struct rig *r, int ms);
 
-#define RIG_ARGV(...) (const char *const[]){ __VA_ARGS__, NULL }
+#define RIG_ARGV(...)                                                                              \
+	(const char *const[])                                                                      \
+	{                                                                                          \
+		__VA_ARGS__, NULL                                                                  \
+	}
 
 #endif

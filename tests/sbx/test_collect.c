@@ -73,13 +73,16 @@ inputs_are_there_owned_and_writable(void **state)
 	const struct rig_file inputs[] = { { "deck.txt", "the deck\n", 0 },
 		{ "mesh/part/a.msh", "mesh\n", 0 }, { "run.sh", "#!/bin/sh\necho ran\n", 0750 } };
 	const struct rig_run run = { .argv = RIG_ARGV("/bin/sh", "-c",
-	    "pwd; cat deck.txt mesh/part/a.msh; stat -c '%n %U %a' deck.txt run.sh mesh; ./run.sh;"
-	    "echo more >> deck.txt && echo appended"), .inputs = inputs, .n_inputs = 3 };
+					 "pwd; cat deck.txt mesh/part/a.msh; stat -c '%n %U %a' "
+					 "deck.txt run.sh mesh; ./run.sh;"
+					 "echo more >> deck.txt && echo appended"),
+		.inputs = inputs,
+		.n_inputs = 3 };
 	struct rig_result res;
 
 	rig_do(*state, &run, &res);
 	assert_string_equal(res.log, "/work\nthe deck\nmesh\ndeck.txt sim 644\nrun.sh sim 755\n"
-	    "mesh sim 755\nran\nappended\n");
+				     "mesh sim 755\nran\nappended\n");
 	assert_int_equal(res.exit.output_files, 1);
 	assert_output(&res, "deck.txt", "the deck\nmore\n");
 	rig_done(&res);
@@ -88,11 +91,14 @@ inputs_are_there_owned_and_writable(void **state)
 static void
 inputs_that_did_not_change_are_no_outputs(void **state)
 {
-	const struct rig_file inputs[] = { { "same.txt", "same\n", 0 }, { "rewritten.txt", "abcde\n", 0 },
-		{ "replaced.txt", "abcde\n", 0 }, { "sub/same.txt", "same\n", 0 } };
+	const struct rig_file inputs[] = { { "same.txt", "same\n", 0 },
+		{ "rewritten.txt", "abcde\n", 0 }, { "replaced.txt", "abcde\n", 0 },
+		{ "sub/same.txt", "same\n", 0 } };
 	const struct rig_run run = { .argv = RIG_ARGV("/bin/sh", "-c",
-	    "echo fghij > rewritten.txt; echo klmno > x; mv x replaced.txt; cat same.txt > /dev/null"),
-		.inputs = inputs, .n_inputs = 4 };
+					 "echo fghij > rewritten.txt; echo klmno > x; mv x "
+					 "replaced.txt; cat same.txt > /dev/null"),
+		.inputs = inputs,
+		.n_inputs = 4 };
 	struct rig_result res;
 
 	rig_do(*state, &run, &res);
@@ -109,8 +115,10 @@ static void
 only_regular_files_with_usable_names_come_out(void **state)
 {
 	const struct rig_file input = { "input.txt", "before\n", 0 };
-	const struct rig_run run = { .argv = RIG_ARGV("/work/probe", "outputs"), .probe = true,
-		.inputs = &input, .n_inputs = 1 };
+	const struct rig_run run = { .argv = RIG_ARGV("/work/probe", "outputs"),
+		.probe = true,
+		.inputs = &input,
+		.n_inputs = 1 };
 	struct rig_result res;
 	struct stat st;
 	char path[512];
@@ -142,8 +150,10 @@ static void
 outputs_belong_to_the_tenant_and_are_readable_and_removable_for_the_daemon(void **state)
 {
 	struct rig *r = *state;
-	const struct rig_run run = { .argv = RIG_ARGV("/bin/sh", "-c", "mkdir d; echo x > d/f; chmod 0 d/f") };
-	static const char *const paths[] = { "", "/files", "/files/d", "/files/d/f", "/log", "/exit" };
+	const struct rig_run run = { .argv = RIG_ARGV(
+					 "/bin/sh", "-c", "mkdir d; echo x > d/f; chmod 0 d/f") };
+	static const char *const paths[] = { "", "/files", "/files/d", "/files/d/f", "/log",
+		"/exit" };
 	struct rig_result res;
 
 	rig_do(r, &run, &res);
@@ -177,8 +187,9 @@ a_tree_too_deep_is_counted_and_left(void **state)
 static void
 caps_on_files_and_bytes_are_exact(void **state)
 {
-	struct rig_run run = { .argv = RIG_ARGV("/work/probe", "many"), .probe = true,
-		.limits = rig_limits() };
+	struct rig_run run = {
+		.argv = RIG_ARGV("/work/probe", "many"), .probe = true, .limits = rig_limits()
+	};
 	struct rig_result res;
 
 	run.limits.output_files = 20;
@@ -202,8 +213,9 @@ a_link_among_the_inputs_is_refused_and_nothing_is_left(void **state)
 {
 	struct rig *r = *state;
 	const struct rig_run run = { .argv = RIG_ARGV("/usr/bin/true") };
-	struct sandbox_request q = { .protocol = SANDBOX_PROTOCOL, .verb = SANDBOX_START,
-		.limits = rig_limits() };
+	struct sandbox_request q = {
+		.protocol = SANDBOX_PROTOCOL, .verb = SANDBOX_START, .limits = rig_limits()
+	};
 	struct rig_result res;
 	char path[512];
 	struct err e = { 0 };
@@ -229,13 +241,15 @@ a_link_among_the_inputs_is_refused_and_nothing_is_left(void **state)
 	assert_true(rig_quiet(r, 5000));
 }
 
-/* --- log ------------------------------------------------------------------------------------------ */
+/* --- log
+ * ------------------------------------------------------------------------------------------ */
 
 static void
 both_streams_reach_the_log_with_an_index(void **state)
 {
 	const struct rig_run run = { .argv = RIG_ARGV("/bin/sh", "-c",
-	    "echo one; sleep 0.05; echo two >&2; sleep 0.05; echo three > /dev/stderr; sleep 0.05; printf 'a\\0b\\377'") };
+					 "echo one; sleep 0.05; echo two >&2; sleep 0.05; echo "
+					 "three > /dev/stderr; sleep 0.05; printf 'a\\0b\\377'") };
 	struct sandbox_log_entry entries[16];
 	struct rig_result res;
 	char path[512];
@@ -283,7 +297,8 @@ static void
 a_flood_is_cut_at_the_cap_and_costs_the_keeper_nothing(void **state)
 {
 	struct rig_run run = { .argv = RIG_ARGV("/bin/sh", "-c", "/work/probe flood; sleep 0.5"),
-		.probe = true, .limits = rig_limits() };
+		.probe = true,
+		.limits = rig_limits() };
 	struct rig_result res;
 	long kib = -1, now;
 
@@ -310,8 +325,9 @@ a_flood_is_cut_at_the_cap_and_costs_the_keeper_nothing(void **state)
 static void
 single_bytes_on_alternating_streams_do_not_blow_up_the_index(void **state)
 {
-	const struct rig_run run = { .argv = RIG_ARGV("/work/probe", "drip"), .probe = true,
-		.limits = rig_limits() };
+	const struct rig_run run = {
+		.argv = RIG_ARGV("/work/probe", "drip"), .probe = true, .limits = rig_limits()
+	};
 	struct rig_result res;
 	struct stat st;
 	char path[512];
@@ -347,7 +363,8 @@ away(struct rig *r, const char *dir)
 static void
 a_log_that_fills_the_disk_is_cut_and_the_run_goes_on(void **state)
 {
-	struct rig_run run = { .argv = RIG_ARGV("/bin/sh", "-c", "head -c 3000000 /dev/zero; exit 4"),
+	struct rig_run run = { .argv =
+				   RIG_ARGV("/bin/sh", "-c", "head -c 3000000 /dev/zero; exit 4"),
 		.limits = rig_limits() };
 	struct rig_result res;
 	struct rig r;
@@ -370,7 +387,8 @@ a_log_that_fills_the_disk_is_cut_and_the_run_goes_on(void **state)
 static void
 outputs_that_do_not_fit_on_the_disk_are_a_fault_of_the_platform(void **state)
 {
-	const struct rig_run run = { .argv = RIG_ARGV("/bin/sh", "-c", "head -c 3000000 /dev/zero >big") };
+	const struct rig_run run = { .argv = RIG_ARGV(
+					 "/bin/sh", "-c", "head -c 3000000 /dev/zero >big") };
 	struct rig_result res;
 	struct rig r;
 	char dir[32];
@@ -394,7 +412,8 @@ main(void)
 		cmocka_unit_test(inputs_are_there_owned_and_writable),
 		cmocka_unit_test(inputs_that_did_not_change_are_no_outputs),
 		cmocka_unit_test(only_regular_files_with_usable_names_come_out),
-		cmocka_unit_test(outputs_belong_to_the_tenant_and_are_readable_and_removable_for_the_daemon),
+		cmocka_unit_test(
+		    outputs_belong_to_the_tenant_and_are_readable_and_removable_for_the_daemon),
 		cmocka_unit_test(a_tree_too_deep_is_counted_and_left),
 		cmocka_unit_test(caps_on_files_and_bytes_are_exact),
 		cmocka_unit_test(a_link_among_the_inputs_is_refused_and_nothing_is_left),

@@ -71,7 +71,8 @@ a_program_that_ends_well_is_recorded_as_such(void **state)
 static void
 every_exit_code_comes_back_as_it_was(void **state)
 {
-	static const char *const codes[] = { "1", "2", "42", "126", "127", "128", "137", "139", "255" };
+	static const char *const codes[] = { "1", "2", "42", "126", "127", "128", "137", "139",
+		"255" };
 
 	for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
 		struct rig_result res;
@@ -86,8 +87,8 @@ every_exit_code_comes_back_as_it_was(void **state)
 static void
 every_deadly_signal_comes_back_as_a_signal(void **state)
 {
-	static const int signals[] = { SIGHUP, SIGINT, SIGABRT, SIGKILL, SIGSEGV, SIGPIPE, SIGTERM, SIGUSR1,
-		34, 64 };
+	static const int signals[] = { SIGHUP, SIGINT, SIGABRT, SIGKILL, SIGSEGV, SIGPIPE, SIGTERM,
+		SIGUSR1, 34, 64 };
 
 	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
 		struct rig_result res;
@@ -110,13 +111,14 @@ a_program_that_cannot_be_executed_is_told_from_one_that_failed(void **state)
 	static const struct {
 		const char *program;
 		int sys;
-	} cases[] = { { "/usr/bin/no-such-program", ENOENT }, { "/usr", EACCES }, { "/etc/passwd", EACCES },
-		{ "/work/script", ENOENT }, { "/work/text", ENOEXEC } };
+	} cases[] = { { "/usr/bin/no-such-program", ENOENT }, { "/usr", EACCES },
+		{ "/etc/passwd", EACCES }, { "/work/script", ENOENT }, { "/work/text", ENOEXEC } };
 	const struct rig_file inputs[] = { script, text };
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		const struct rig_run run = { .argv = RIG_ARGV(cases[i].program), .inputs = inputs,
-			.n_inputs = 2 };
+		const struct rig_run run = {
+			.argv = RIG_ARGV(cases[i].program), .inputs = inputs, .n_inputs = 2
+		};
 		struct rig_result res;
 
 		rig_do(*state, &run, &res);
@@ -235,7 +237,8 @@ static void
 output_now_and_then_keeps_a_run_alive(void **state)
 {
 	struct rig_run run = { .argv = RIG_ARGV("/bin/sh", "-c",
-	    "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.4; done"), .limits = rig_limits() };
+				   "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.4; done"),
+		.limits = rig_limits() };
 	struct rig_result res;
 
 	run.limits.no_output_ms = 2000;
@@ -328,8 +331,9 @@ stop_is_polite_and_kill_is_not(void **state)
 static void
 stop_gives_grace_and_then_kills(void **state)
 {
-	struct rig_run run = { .argv = RIG_ARGV("/work/probe", "stubborn"), .probe = true,
-		.limits = rig_limits() };
+	struct rig_run run = {
+		.argv = RIG_ARGV("/work/probe", "stubborn"), .probe = true, .limits = rig_limits()
+	};
 	struct rig_result res;
 
 	run.limits.grace_ms = 300;
@@ -353,11 +357,13 @@ main(void)
 		cmocka_unit_test(every_deadly_signal_comes_back_as_a_signal),
 		cmocka_unit_test(a_program_that_cannot_be_executed_is_told_from_one_that_failed),
 		cmocka_unit_test(memory_beyond_the_limit_is_out_of_memory_and_not_a_signal),
-		cmocka_unit_test(a_child_out_of_memory_counts_although_the_main_process_exits_with_0),
+		cmocka_unit_test(
+		    a_child_out_of_memory_counts_although_the_main_process_exits_with_0),
 		cmocka_unit_test(a_run_that_waits_for_a_process_lost_to_the_limit_is_ended),
 		cmocka_unit_test(wall_time_ends_even_a_program_that_ignores_every_signal),
 		cmocka_unit_test(wall_time_ends_a_stopped_program_too),
-		cmocka_unit_test(a_program_that_ended_in_time_did_so_however_late_the_keeper_sees_it),
+		cmocka_unit_test(
+		    a_program_that_ended_in_time_did_so_however_late_the_keeper_sees_it),
 		cmocka_unit_test(silence_longer_than_allowed_ends_the_run),
 		cmocka_unit_test(output_now_and_then_keeps_a_run_alive),
 		cmocka_unit_test(a_fork_bomb_meets_its_limit_and_leaves_nothing),

@@ -246,8 +246,9 @@ static void
 a_run_cannot_be_started_twice(void **state)
 {
 	struct rig *r = *state;
-	struct sandbox_request q = { .protocol = SANDBOX_PROTOCOL, .verb = SANDBOX_START,
-		.limits = rig_limits() };
+	struct sandbox_request q = {
+		.protocol = SANDBOX_PROTOCOL, .verb = SANDBOX_START, .limits = rig_limits()
+	};
 	struct rig_result res;
 	struct err e = { 0 };
 
@@ -290,8 +291,9 @@ static void
 impossible_starts_are_refused_with_the_check_that_failed(void **state)
 {
 	struct rig *r = *state;
-	struct sandbox_request q = { .protocol = SANDBOX_PROTOCOL, .verb = SANDBOX_START,
-		.limits = rig_limits() };
+	struct sandbox_request q = {
+		.protocol = SANDBOX_PROTOCOL, .verb = SANDBOX_START, .limits = rig_limits()
+	};
 	struct sandbox_event ev;
 	struct err e = { 0 };
 
@@ -324,13 +326,15 @@ a_missing_launch_file_fails_the_start_and_leaves_nothing(void **state)
 {
 	struct rig *r = *state;
 	const struct rig_run run = { .argv = RIG_ARGV("/usr/bin/true") };
-	struct sandbox_request q = { .protocol = SANDBOX_PROTOCOL, .verb = SANDBOX_START,
-		.limits = rig_limits() };
+	struct sandbox_request q = {
+		.protocol = SANDBOX_PROTOCOL, .verb = SANDBOX_START, .limits = rig_limits()
+	};
 	struct rig_result res;
 	char command[1024];
 	struct err e = { 0 };
 
-	/* A run that is over, then its directory as if it had never been and without a launch file. */
+	/* A run that is over, then its directory as if it had never been and without a launch file.
+	 */
 	rig_do(r, &run, &res);
 	snprintf(command, sizeof(command), "rm '%s/../launch' && rm -rf '%s'", res.out, res.out);
 	assert_int_equal(system(command), 0);
@@ -432,8 +436,9 @@ a_second_spawner_on_the_same_directory_refuses(void **state)
 	char command[512];
 
 	snprintf(command, sizeof(command),
-	    WARDIAN_BUILD_DIR "/wardian-spawner --state %s --user root --uid-base 1900000000 --keeper "
-	    WARDIAN_BUILD_DIR "/wardian-keeper 2>/dev/null", r->dir);
+	    WARDIAN_BUILD_DIR "/wardian-spawner --state %s --user root --uid-base 1900000000 "
+			      "--keeper " WARDIAN_BUILD_DIR "/wardian-keeper 2>/dev/null",
+	    r->dir);
 	assert_true(system(command) != 0);
 }
 
@@ -451,8 +456,9 @@ it_goes_to_the_background_when_ready_and_ends_when_nobody_needs_it(void **state)
 	(void)state;
 	assert_non_null(mkdtemp(dir));
 	snprintf(command, sizeof(command),
-	    WARDIAN_BUILD_DIR "/wardian-spawner --state %s --user nobody --uid-base 1900000000 --keeper "
-	    WARDIAN_BUILD_DIR "/wardian-keeper", dir);
+	    WARDIAN_BUILD_DIR "/wardian-spawner --state %s --user nobody --uid-base 1900000000 "
+			      "--keeper " WARDIAN_BUILD_DIR "/wardian-keeper",
+	    dir);
 	assert_int_equal(system(command), 0);
 	snprintf(path, sizeof(path), "%s/spawner.sock", dir);
 	assert_int_equal(stat(path, &st), 0);
@@ -485,7 +491,8 @@ it_starts_in_a_chroot_on_shared_mounts(void **state)
 	    "mkdir %s/root %s/state && exec unshare -m --propagation shared sh -c '"
 	    "mount --rbind / %s/root && exec chroot %s/root " WARDIAN_BUILD_DIR "/wardian-spawner "
 	    "--state %s/state --user nobody --uid-base 1900000000 --keeper " WARDIAN_BUILD_DIR
-	    "/wardian-keeper'", dir, dir, dir, dir, dir);
+	    "/wardian-keeper'",
+	    dir, dir, dir, dir, dir);
 	assert_int_equal(system(command), 0);
 	snprintf(path, sizeof(path), "%s/state/spawner.sock", dir);
 	assert_int_equal(sandbox_connect(path, &fd, &ready, &e), 0);
@@ -503,8 +510,11 @@ static void
 paths_that_a_chroot_would_turn_are_refused(void **state)
 {
 	(void)state;
-	assert_int_not_equal(system("cd /tmp && " WARDIAN_BUILD_DIR "/wardian-spawner --state . --user nobody "
-	    "--uid-base 1900000000 --keeper " WARDIAN_BUILD_DIR "/wardian-keeper 2>/dev/null"), 0);
+	assert_int_not_equal(
+	    system(
+		"cd /tmp && " WARDIAN_BUILD_DIR "/wardian-spawner --state . --user nobody "
+		"--uid-base 1900000000 --keeper " WARDIAN_BUILD_DIR "/wardian-keeper 2>/dev/null"),
+	    0);
 }
 
 static void
@@ -638,15 +648,17 @@ main(void)
 		cmocka_unit_test(strangers_cannot_speak_to_the_spawner),
 		cmocka_unit_test(a_fifth_connection_closes_the_oldest_and_the_newest_hears),
 		cmocka_unit_test(a_second_spawner_on_the_same_directory_refuses),
-		cmocka_unit_test(it_goes_to_the_background_when_ready_and_ends_when_nobody_needs_it),
+		cmocka_unit_test(
+		    it_goes_to_the_background_when_ready_and_ends_when_nobody_needs_it),
 		cmocka_unit_test(it_starts_in_a_chroot_on_shared_mounts),
 		cmocka_unit_test(paths_that_a_chroot_would_turn_are_refused),
 		cmocka_unit_test(the_spawner_has_no_network_and_few_capabilities),
 		cmocka_unit_test(purge_removes_a_half_made_run_and_keeps_a_finished_one),
 		cmocka_unit_test(forty_runs_at_once_all_end_and_leave_nothing),
-		cmocka_unit_test(a_worker_killed_in_the_middle_of_starts_leaves_nothing_alive_unknown),
+		cmocka_unit_test(
+		    a_worker_killed_in_the_middle_of_starts_leaves_nothing_alive_unknown),
 	};
 
 	return cmocka_run_group_tests_name("adoption", early, open_rig, close_rig) +
-	    cmocka_run_group_tests_name("survive", late, open_rig, close_rig);
+	       cmocka_run_group_tests_name("survive", late, open_rig, close_rig);
 }

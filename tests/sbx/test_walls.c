@@ -136,7 +136,8 @@ static void
 the_hosts_root_is_not_among_its_ids(void **state)
 {
 	struct rig *r = *state;
-	const struct rig_run run = { .argv = RIG_ARGV("/bin/cat", "/proc/self/uid_map", "/proc/self/gid_map") };
+	const struct rig_run run = { .argv = RIG_ARGV(
+					 "/bin/cat", "/proc/self/uid_map", "/proc/self/gid_map") };
 	struct rig_result res;
 	char want[128];
 
@@ -166,7 +167,7 @@ every_mount_is_read_only_but_the_scratch(void **state)
 		writable++;
 		assert_non_null(strstr(options, "nodev"));
 		assert_true(strcmp(where, "/work") == 0 || strcmp(where, "/tmp") == 0 ||
-		    strcmp(where, "/dev/shm") == 0);
+			    strcmp(where, "/dev/shm") == 0);
 	}
 	assert_int_equal(writable, 3);
 	rig_done(&res);
@@ -175,8 +176,9 @@ every_mount_is_read_only_but_the_scratch(void **state)
 static void
 scratch_ends_at_its_size_and_its_number_of_files(void **state)
 {
-	struct rig_run run = { .argv = RIG_ARGV("/work/probe", "fill"), .probe = true,
-		.limits = rig_limits() };
+	struct rig_run run = {
+		.argv = RIG_ARGV("/work/probe", "fill"), .probe = true, .limits = rig_limits()
+	};
 	struct rig_result res;
 	long bytes, files;
 
@@ -185,7 +187,8 @@ scratch_ends_at_its_size_and_its_number_of_files(void **state)
 	run.limits.open_files = 512;
 	rig_do(*state, &run, &res);
 	assert_int_equal(res.exit.outcome, SANDBOX_EXITED);
-	assert_int_equal(sscanf(res.log, "%ld bytes, then ENOSPC\n%ld files, then ENOSPC", &bytes, &files), 2);
+	assert_int_equal(
+	    sscanf(res.log, "%ld bytes, then ENOSPC\n%ld files, then ENOSPC", &bytes, &files), 2);
 	/* The probe itself lies in the scratch space, too, and is below 2 MiB. */
 	assert_in_range(bytes, 6 * MIB, 8 * MIB);
 	assert_in_range(files, 90, 100);
@@ -195,9 +198,12 @@ scratch_ends_at_its_size_and_its_number_of_files(void **state)
 static void
 two_runs_share_no_temporary_directory(void **state)
 {
-	const struct rig_run write = { .argv = RIG_ARGV("/bin/sh", "-c",
-	    "echo secret > /tmp/mark; echo secret > /dev/shm/mark; ls /tmp /dev/shm") };
-	const struct rig_run look = { .argv = RIG_ARGV("/bin/sh", "-c", "ls -A /tmp /dev/shm /work") };
+	const struct rig_run write = {
+		.argv = RIG_ARGV("/bin/sh", "-c",
+		    "echo secret > /tmp/mark; echo secret > /dev/shm/mark; ls /tmp /dev/shm")
+	};
+	const struct rig_run look = { .argv =
+					  RIG_ARGV("/bin/sh", "-c", "ls -A /tmp /dev/shm /work") };
 	struct rig_result res;
 
 	rig_do(*state, &write, &res);
@@ -225,13 +231,16 @@ threads_and_processes_still_work(void **state)
 {
 	static const char script[] =
 	    "import threading, multiprocessing, subprocess, os\n"
-	    "t = threading.Thread(target=lambda: print('thread', flush=True)); t.start(); t.join()\n"
+	    "t = threading.Thread(target=lambda: print('thread', flush=True)); t.start(); "
+	    "t.join()\n"
 	    "with multiprocessing.Pool(2) as p: print(p.map(abs, [-1, -2]))\n"
-	    "print(subprocess.run(['/bin/echo', 'child'], capture_output=True, text=True).stdout.strip())\n"
+	    "print(subprocess.run(['/bin/echo', 'child'], capture_output=True, "
+	    "text=True).stdout.strip())\n"
 	    "print(open('/dev/urandom', 'rb').read(4) != b'', os.path.exists('/sys'))\n";
 	const struct rig_file input = { "s.py", script, 0 };
-	const struct rig_run run = { .argv = RIG_ARGV("/usr/bin/python3", "s.py"), .inputs = &input,
-		.n_inputs = 1 };
+	const struct rig_run run = {
+		.argv = RIG_ARGV("/usr/bin/python3", "s.py"), .inputs = &input, .n_inputs = 1
+	};
 	struct rig_result res;
 
 	if (access("/usr/bin/python3", X_OK) < 0)
@@ -259,7 +268,8 @@ starts_nothing_when(const struct rig *like, const char *prepare)
 	assert_int_equal(chown(r.dir, r.uid, r.gid), 0);
 	r.runs_fd = open(text, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	snprintf(text, sizeof(text),
-	    "exec unshare -m sh -c '%s; exec " WARDIAN_BUILD_DIR "/wardian-spawner --state %s --user %s "
+	    "exec unshare -m sh -c '%s; exec " WARDIAN_BUILD_DIR
+	    "/wardian-spawner --state %s --user %s "
 	    "--uid-base 1900000000 --keeper " WARDIAN_BUILD_DIR "/wardian-keeper' 2>/dev/null",
 	    prepare, r.dir, getpwuid(r.uid)->pw_name);
 	assert_int_equal(system(text), 0);
@@ -274,8 +284,10 @@ starts_nothing_when(const struct rig *like, const char *prepare)
 	close(r.fd);
 	close(r.runs_fd);
 	/* It ends when nobody is there, and takes its socket away. */
-	snprintf(text, sizeof(text), "for i in $(seq 150); do [ -e %s/spawner.sock ] || break; sleep 0.1; done; "
-	    "[ ! -e %s/spawner.sock ] && rm -r %s", r.dir, r.dir, r.dir);
+	snprintf(text, sizeof(text),
+	    "for i in $(seq 150); do [ -e %s/spawner.sock ] || break; sleep 0.1; done; "
+	    "[ ! -e %s/spawner.sock ] && rm -r %s",
+	    r.dir, r.dir, r.dir);
 	assert_int_equal(system(text), 0);
 }
 
@@ -283,7 +295,7 @@ static void
 without_usable_control_groups_every_start_fails_and_says_where(void **state)
 {
 	starts_nothing_when(*state, "for d in /sys/fs/cgroup/* /sys/fs/cgroup; do "
-	    "mount -o remount,bind,ro $d 2>/dev/null; done");
+				    "mount -o remount,bind,ro $d 2>/dev/null; done");
 	starts_nothing_when(*state, "mount -t tmpfs none /sys/fs/cgroup");
 }
 

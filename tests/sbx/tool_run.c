@@ -35,8 +35,7 @@ main(int argc, char **argv)
 	while ((c = getopt(argc, argv, "+i:m:n:")) != -1) {
 		if (c == 'i')
 			run.in_dir = optarg;
-		else if (c == '?' ||
-		    parse_i64(optarg, 1, 100000, c == 'm' ? &mib : &n, &e) < 0)
+		else if (c == '?' || parse_i64(optarg, 1, 100000, c == 'm' ? &mib : &n, &e) < 0)
 			return 2;
 	}
 	run.limits.memory_bytes = mib * MIB;
@@ -57,11 +56,12 @@ main(int argc, char **argv)
 		rig_collect(&rig, &res);
 	}
 	qsort(us, (size_t)n, sizeof(*us), by_value);
-	printf("%s\n--- started %d failed %d refused %d ended %d step %s sys %d %s\n", res.log, res.started,
-	    res.failed, res.refused, res.ended, sandbox_step_name(res.step), res.sys,
+	printf("%s\n--- started %d failed %d refused %d ended %d step %s sys %d %s\n", res.log,
+	    res.started, res.failed, res.refused, res.ended, sandbox_step_name(res.step), res.sys,
 	    res.sys != 0 ? strerror(res.sys) : "");
-	printf("--- record %d outcome %u code %d signal %d step %s sys %d wall %jd us cpu %jd+%jd us "
-	       "peak %jd oom %jd files %jd (%jd bytes) skipped %jd\n",
+	printf(
+	    "--- record %d outcome %u code %d signal %d step %s sys %d wall %jd us cpu %jd+%jd us "
+	    "peak %jd oom %jd files %jd (%jd bytes) skipped %jd\n",
 	    res.has_exit, res.exit.outcome, res.exit.exit_code, res.exit.signal,
 	    sandbox_step_name(res.exit.step), res.exit.sys, (intmax_t)res.exit.wall_ns / 1000,
 	    (intmax_t)res.exit.cpu_user_ns / 1000, (intmax_t)res.exit.cpu_system_ns / 1000,

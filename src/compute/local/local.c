@@ -102,7 +102,9 @@ on_connected(void *arg)
 	}
 	c->complained = false;
 	log_info(&c->log, "spawner connected%s",
-	    c->ready.privileged ? "" : "; it lacks privileges or control groups, so it will refuse to start runs");
+	    c->ready.privileged
+		? ""
+		: "; it lacks privileges or control groups, so it will refuse to start runs");
 	tell(c, COMPUTE_CONNECTED);
 }
 

@@ -37,10 +37,17 @@ static inline void
 server_start(struct server *s, void (*handle)(void *, struct http_req *),
     void (*refuse)(void *, struct http_req *, const struct err *), void *ctx)
 {
-	struct http_options o = { .address = "127.0.0.1", .connections = 50,
-		.connections_per_address = 50, .streams = 10, .head_timeout_ms = 5000,
-		.body_timeout_ms = 5000, .idle_timeout_ms = 5000, .body_max_bytes = 1 << 20,
-		.handle = handle, .refuse = refuse, .ctx = ctx };
+	struct http_options o = { .address = "127.0.0.1",
+		.connections = 50,
+		.connections_per_address = 50,
+		.streams = 10,
+		.head_timeout_ms = 5000,
+		.body_timeout_ms = 5000,
+		.idle_timeout_ms = 5000,
+		.body_max_bytes = 1 << 20,
+		.handle = handle,
+		.refuse = refuse,
+		.ctx = ctx };
 	struct err e = { 0 };
 
 	assert_int_equal(loop_new(&s->loop, &e), 0);

@@ -19,8 +19,8 @@ static void
 the_most_specific_range_decides(void **state)
 {
 	(void)state;
-	assert_int_equal(value_accept("*/*;q=0.1, application/*;q=0.5, application/json",
-	                     "application/json"),
+	assert_int_equal(
+	    value_accept("*/*;q=0.1, application/*;q=0.5, application/json", "application/json"),
 	    1000);
 	assert_int_equal(value_accept("application/json;q=0.2, */*", "application/json"), 200);
 	assert_int_equal(value_accept("text/*;q=0.5, */*;q=0.1", "text/plain"), 500);
@@ -45,7 +45,7 @@ blanks_case_and_parameters_are_tolerated(void **state)
 {
 	(void)state;
 	assert_int_equal(value_accept("  APPLICATION/Json ; charset=\"a,b;c\\\"\" ; Q=0.25 ,x/y",
-	                     "application/json"),
+			     "application/json"),
 	    250);
 	assert_int_equal(value_accept(",,application/json,,", "application/json"), 1000);
 }

@@ -65,7 +65,9 @@ operation(const struct json *doc, const struct route *r)
 
 	described_path(r, path);
 	(void)snprintf(method, sizeof(method), "%s",
-	    r->method == ROUTE_GET ? "get" : r->method == ROUTE_POST ? "post" : "?");
+	    r->method == ROUTE_GET    ? "get"
+	    : r->method == ROUTE_POST ? "post"
+				      : "?");
 	return AT(json_root(doc), "paths", path, method);
 }
 
@@ -210,8 +212,8 @@ listed(const struct json_value *words, const char *word)
 static void
 problem_codes_are_those_of_the_error_table(void **state)
 {
-	const struct json_value *codes = AT(json_root(*state), "components", "schemas", "Problem",
-	    "properties", "code", "enum");
+	const struct json_value *codes =
+	    AT(json_root(*state), "components", "schemas", "Problem", "properties", "code", "enum");
 
 	assert_int_equal(json_count(codes), ERR_CODE_COUNT - 1);
 	for (int code = ERR_NONE + 1; code < ERR_CODE_COUNT; code++)
@@ -222,8 +224,8 @@ problem_codes_are_those_of_the_error_table(void **state)
 static void
 states_are_those_of_the_state_table(void **state)
 {
-	const struct json_value *states = AT(json_root(*state), "components", "schemas", "State",
-	    "enum");
+	const struct json_value *states =
+	    AT(json_root(*state), "components", "schemas", "State", "enum");
 
 	assert_int_equal(json_count(states), JOB_STATE_COUNT);
 	for (int s = 0; s < JOB_STATE_COUNT; s++)

@@ -70,8 +70,8 @@ head_goes_to_get(void **state)
 	unsigned allowed;
 
 	(void)state;
-	assert_ptr_equal(route_find("HEAD", "/livez", &m, &allowed),
-	    route_find("GET", "/livez", &m, &allowed));
+	assert_ptr_equal(
+	    route_find("HEAD", "/livez", &m, &allowed), route_find("GET", "/livez", &m, &allowed));
 }
 
 static void
@@ -86,7 +86,7 @@ each_concrete_path_has_one_route_per_method(void **state)
 			/* A template is itself a path that its own kind matches. */
 			if (a->method == b->method)
 				assert_false(route_matches(a->path, b->path, &m) &&
-				    strchr(a->path, '{') == NULL);
+					     strchr(a->path, '{') == NULL);
 			assert_false(a->method == b->method && strcmp(a->path, b->path) == 0);
 		}
 }

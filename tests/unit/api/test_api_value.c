@@ -42,9 +42,14 @@ ranges_become_offset_and_length(void **state)
 		const char *text;
 		int64_t first, n;
 	} good[] = {
-		{ "bytes=0-0", 0, 1 }, { "bytes=0-9", 0, 10 }, { "bytes=5-", 5, 95 },
-		{ "bytes=90-200", 90, 10 }, { "bytes=-1", 99, 1 }, { "bytes=-500", 0, 100 },
-		{ "bytes=0-99999999999999999999", 0, 100 }, { "bytes= 1-2", 1, 2 },
+		{ "bytes=0-0", 0, 1 },
+		{ "bytes=0-9", 0, 10 },
+		{ "bytes=5-", 5, 95 },
+		{ "bytes=90-200", 90, 10 },
+		{ "bytes=-1", 99, 1 },
+		{ "bytes=-500", 0, 100 },
+		{ "bytes=0-99999999999999999999", 0, 100 },
+		{ "bytes= 1-2", 1, 2 },
 	};
 	int64_t first, n;
 
@@ -141,8 +146,8 @@ request_ids_are_8_to_64_safe_characters(void **state)
 static void
 event_ids_name_a_byte_of_an_attempt(void **state)
 {
-	static const char *const bad[] = { "", "x", "-1", "1.", ".1", "1.2.3", "1 ", "ends",
-		"1.x", "9223372036854775807", "2.99999999999999999999" };
+	static const char *const bad[] = { "", "x", "-1", "1.", ".1", "1.2.3", "1 ", "ends", "1.x",
+		"9223372036854775807", "2.99999999999999999999" };
 	struct value_event_id id;
 
 	(void)state;

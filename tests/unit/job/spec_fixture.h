@@ -3,8 +3,8 @@
 #define SPEC_FIXTURE_H
 
 /*
- * Manifests decoded against environments that are made up here, in place of the module's own, so that
- * only the rules of manifests are under test.
+ * Manifests decoded against environments that are made up here, in place of the module's own, so
+ * that only the rules of manifests are under test.
  */
 
 #include <stdarg.h>
@@ -25,7 +25,10 @@ struct environments {
 };
 
 static const struct environment demo = {
-	.name = "demo", .package = "demo-package", .digest = "0123456789abcdef", .available = true,
+	.name = "demo",
+	.package = "demo-package",
+	.digest = "0123456789abcdef",
+	.available = true,
 };
 static const struct environment sized = {
 	.name = "sized",
@@ -46,7 +49,9 @@ static const struct environment greedy = {
 	.default_wall_ms = INT64_C(1) << 50,
 };
 static const struct environment missing = {
-	.name = "missing", .package = "missing-package", .digest = "0123456789abcdef",
+	.name = "missing",
+	.package = "missing-package",
+	.digest = "0123456789abcdef",
 };
 
 const struct environment *
@@ -94,8 +99,12 @@ environment_command(const struct environment *env, const struct environment_valu
 /* --- harness -------------------------------------------------------------------------------- */
 
 static const struct job_limits limits = {
-	.cpu_milli_max = 4000, .memory_max_bytes = 8 * GIB, .memory_default_bytes = 512 * MIB,
-	.disk_default_bytes = 256 * MIB, .wall_default_ms = 3600000, .wall_max_ms = 604800000,
+	.cpu_milli_max = 4000,
+	.memory_max_bytes = 8 * GIB,
+	.memory_default_bytes = 512 * MIB,
+	.disk_default_bytes = 256 * MIB,
+	.wall_default_ms = 3600000,
+	.wall_max_ms = 604800000,
 	.log_default_bytes = 64 * MIB,
 };
 
@@ -152,7 +161,7 @@ expect_member_fault(const char *member, enum err_code code, const char *pointer)
 	char body[4096];
 
 	assert_true((size_t)snprintf(body, sizeof(body), "{\"environment\":\"demo\",%s}", member) <
-	    sizeof(body));
+		    sizeof(body));
 	expect_fault(body, code, pointer);
 }
 

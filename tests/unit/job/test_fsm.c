@@ -144,8 +144,8 @@ names_are_distinct_and_read_back(void **state)
 	}
 	for (unsigned a = 0; a < JOB_EVENT_COUNT; a++)
 		for (unsigned b = 0; b < a; b++)
-			assert_string_not_equal(job_event_name((enum job_event)a),
-			    job_event_name((enum job_event)b));
+			assert_string_not_equal(
+			    job_event_name((enum job_event)a), job_event_name((enum job_event)b));
 }
 
 static void

@@ -75,9 +75,15 @@ base64_reads_the_vectors_of_its_specification(void **state)
 		const char *text, *bytes;
 		size_t n;
 	} good[] = {
-		{ "", "", 0 }, { "Zg==", "f", 1 }, { "Zm8=", "fo", 2 }, { "Zm9v", "foo", 3 },
-		{ "Zm9vYg==", "foob", 4 }, { "Zm9vYmE=", "fooba", 5 }, { "Zm9vYmFy", "foobar", 6 },
-		{ "AAD/", "\0\0\xff", 3 }, { "+/+/", "\xfb\xff\xbf", 3 },
+		{ "", "", 0 },
+		{ "Zg==", "f", 1 },
+		{ "Zm8=", "fo", 2 },
+		{ "Zm9v", "foo", 3 },
+		{ "Zm9vYg==", "foob", 4 },
+		{ "Zm9vYmE=", "fooba", 5 },
+		{ "Zm9vYmFy", "foobar", 6 },
+		{ "AAD/", "\0\0\xff", 3 },
+		{ "+/+/", "\xfb\xff\xbf", 3 },
 	};
 
 	(void)state;
@@ -96,9 +102,7 @@ malformed_base64_is_refused(void **state)
 {
 	static const char *const bad[] = { "Z", "Zg", "Zg=", "Zm8", "Zg===", "=",
 		"==", "===", "====", "Zm9v=", "Zg==Zg==", "Zm=v", "Z===", "Zm9v\n", "Zm 9", "Zm9-",
-		"Zm_v", "Zh==", "Zm9=",
-		"\xc3\xa9zz",
-		"Zm9vYg==\n" };
+		"Zm_v", "Zh==", "Zm9=", "\xc3\xa9zz", "Zm9vYg==\n" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {

@@ -50,13 +50,26 @@ a_queued_job_shows_nulls_for_what_has_not_happened(void **state)
 static void
 a_failed_job_shows_its_cause_usage_and_manifest(void **state)
 {
-	const struct job j = { .state = JOB_FAILED, .environment = "demo", .name = "\"x\"",
-		.labels = "{\"a\": \"b\"}", .manifest = "{\"environment\": \"demo\"}",
-		.cause = "{\"category\": \"user\"}", .priority = -3, .attempt = 2, .epoch = 2,
-		.cpu_milli = 1000, .memory_bytes = 1, .created_wall_us = 1000000,
-		.claimed_wall_us = 2000000, .started_wall_us = 3000000, .ended_wall_us = 4000000,
-		.cancel_requested_wall_us = 5000000, .wall_ns = 1500000000, .cpu_ns = 250000000,
-		.memory_peak_bytes = 4096, .log_truncated = true };
+	const struct job j = { .state = JOB_FAILED,
+		.environment = "demo",
+		.name = "\"x\"",
+		.labels = "{\"a\": \"b\"}",
+		.manifest = "{\"environment\": \"demo\"}",
+		.cause = "{\"category\": \"user\"}",
+		.priority = -3,
+		.attempt = 2,
+		.epoch = 2,
+		.cpu_milli = 1000,
+		.memory_bytes = 1,
+		.created_wall_us = 1000000,
+		.claimed_wall_us = 2000000,
+		.started_wall_us = 3000000,
+		.ended_wall_us = 4000000,
+		.cancel_requested_wall_us = 5000000,
+		.wall_ns = 1500000000,
+		.cpu_ns = 250000000,
+		.memory_peak_bytes = 4096,
+		.log_truncated = true };
 
 	(void)state;
 	expect_text(&j, true,

@@ -317,8 +317,8 @@ what_no_node_has_is_impossible(void **state)
 	expect_member_fault("\"resources\":{\"cpus\":4.1}", ERR_IMPOSSIBLE, "/resources/cpus");
 	expect_member_fault("\"resources\":{\"memory_bytes\":8589934593}", ERR_IMPOSSIBLE,
 	    "/resources/memory_bytes");
-	expect_member_fault("\"resources\":{\"disk_bytes\":8589934593}", ERR_IMPOSSIBLE,
-	    "/resources/disk_bytes");
+	expect_member_fault(
+	    "\"resources\":{\"disk_bytes\":8589934593}", ERR_IMPOSSIBLE, "/resources/disk_bytes");
 }
 
 static void
@@ -444,7 +444,8 @@ main(void)
 		cmocka_unit_test(an_unknown_environment_is_told_with_its_nearest_name),
 		cmocka_unit_test(an_environment_without_its_program_names_the_package),
 		cmocka_unit_test(what_no_node_has_is_impossible),
-		cmocka_unit_test(impossible_wishes_alone_keep_their_code_and_any_other_fault_makes_it_invalid),
+		cmocka_unit_test(
+		    impossible_wishes_alone_keep_their_code_and_any_other_fault_makes_it_invalid),
 		cmocka_unit_test(all_faults_are_told_at_once),
 		cmocka_unit_test(faults_beyond_the_room_are_counted),
 		cmocka_unit_test(a_refused_manifest_leaves_the_result_alone),

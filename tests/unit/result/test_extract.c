@@ -93,8 +93,12 @@ each_rule_reads_its_own_file(void **state)
 {
 	static const struct environment_rule rules[] = {
 		{ .name = "m", .kind = ENVIRONMENT_RULE_MEASURE, .file = "log" },
-		{ .name = "t", .kind = ENVIRONMENT_RULE_TABLE, .target = ENVIRONMENT_TARGET_METRIC,
-		    .file = "a", .start = "Step", .step = "Step" },
+		{ .name = "t",
+		    .kind = ENVIRONMENT_RULE_TABLE,
+		    .target = ENVIRONMENT_TARGET_METRIC,
+		    .file = "a",
+		    .start = "Step",
+		    .step = "Step" },
 		{ .name = "j", .kind = ENVIRONMENT_RULE_JSON, .file = "d/b" },
 	};
 	struct run *r = *state;
@@ -148,8 +152,9 @@ absent_files_are_reasons_and_no_errors(void **state)
 static void
 a_file_named_by_a_missing_parameter_is_a_reason(void **state)
 {
-	static const struct environment_rule rule = { .name = "j", .kind = ENVIRONMENT_RULE_JSON,
-		.file = "{deck}" };
+	static const struct environment_rule rule = {
+		.name = "j", .kind = ENVIRONMENT_RULE_JSON, .file = "{deck}"
+	};
 	struct result_set set = extract(*state, &rule, 1);
 
 	assert_int_equal(set.n_values, 1);
@@ -170,8 +175,9 @@ nothing_but_regular_files_below_is_opened(void **state)
 	assert_int_equal(symlinkat("..", r->dirfd, "files/dirlink"), 0);
 	assert_int_equal(mkfifoat(r->dirfd, "files/fifo", 0600), 0);
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		const struct environment_rule rule = { .name = "j", .kind = ENVIRONMENT_RULE_JSON,
-			.file = names[i] };
+		const struct environment_rule rule = {
+			.name = "j", .kind = ENVIRONMENT_RULE_JSON, .file = names[i]
+		};
 		struct result_set set = extract(r, &rule, 1);
 
 		assert_int_equal(set.n_values, 1);
@@ -183,8 +189,9 @@ nothing_but_regular_files_below_is_opened(void **state)
 static void
 a_file_beyond_the_cap_is_read_to_the_cap_and_marked(void **state)
 {
-	static const struct environment_rule rule = { .name = "m", .kind = ENVIRONMENT_RULE_MEASURE,
-		.file = "a" };
+	static const struct environment_rule rule = {
+		.name = "m", .kind = ENVIRONMENT_RULE_MEASURE, .file = "a"
+	};
 	struct run *r = *state;
 	struct result_set set;
 	int fd;
@@ -203,8 +210,9 @@ a_file_beyond_the_cap_is_read_to_the_cap_and_marked(void **state)
 static void
 a_results_file_beyond_its_cap_is_a_reason(void **state)
 {
-	static const struct environment_rule rule = { .name = "j", .kind = ENVIRONMENT_RULE_JSON,
-		.file = "a" };
+	static const struct environment_rule rule = {
+		.name = "j", .kind = ENVIRONMENT_RULE_JSON, .file = "a"
+	};
 	struct run *r = *state;
 	struct result_set set;
 	int fd;

@@ -16,12 +16,19 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct environment_rule measure = { .name = "measurements",
-	.kind = ENVIRONMENT_RULE_MEASURE, .file = "log" };
+static const struct environment_rule measure = {
+	.name = "measurements", .kind = ENVIRONMENT_RULE_MEASURE, .file = "log"
+};
 static const struct environment_rule measure_metric = { .name = "measurements",
-	.kind = ENVIRONMENT_RULE_MEASURE, .target = ENVIRONMENT_TARGET_METRIC, .file = "log" };
-static const struct environment_rule thermo = { .name = "thermo", .kind = ENVIRONMENT_RULE_TABLE,
-	.target = ENVIRONMENT_TARGET_METRIC, .file = "log", .start = "Step", .step = "Step" };
+	.kind = ENVIRONMENT_RULE_MEASURE,
+	.target = ENVIRONMENT_TARGET_METRIC,
+	.file = "log" };
+static const struct environment_rule thermo = { .name = "thermo",
+	.kind = ENVIRONMENT_RULE_TABLE,
+	.target = ENVIRONMENT_TARGET_METRIC,
+	.file = "log",
+	.start = "Step",
+	.step = "Step" };
 static const struct environment_rule thermo_result = { .name = "thermo",
 	.kind = ENVIRONMENT_RULE_TABLE,
 	.file = "log",
@@ -50,10 +57,15 @@ static const struct environment_rule stresses = { .name = "stresses",
 	.columns = tensor,
 	.n_columns = 6 };
 static const char *const force[] = { "x", "y", "z" };
-static const struct environment_rule total = { .name = "total", .kind = ENVIRONMENT_RULE_BLOCK,
-	.file = "{deck.stem}.dat", .start = "total force", .columns = force, .n_columns = 3 };
-static const struct environment_rule results = { .name = "results", .kind = ENVIRONMENT_RULE_JSON,
-	.file = "results.json", .unit = "m" };
+static const struct environment_rule total = { .name = "total",
+	.kind = ENVIRONMENT_RULE_BLOCK,
+	.file = "{deck.stem}.dat",
+	.start = "total force",
+	.columns = force,
+	.n_columns = 3 };
+static const struct environment_rule results = {
+	.name = "results", .kind = ENVIRONMENT_RULE_JSON, .file = "results.json", .unit = "m"
+};
 
 struct found {
 	struct arena *mem;

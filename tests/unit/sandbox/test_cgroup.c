@@ -23,7 +23,8 @@
 
 enum { M = 1 << CGROUP_MEMORY, C = 1 << CGROUP_CPU, A = 1 << CGROUP_CPUACCT, P = 1 << CGROUP_PIDS };
 
-/* --- where things stand --------------------------------------------------------------------------- */
+/* --- where things stand
+ * --------------------------------------------------------------------------- */
 
 static const char v1_mounts[] =
     "22 27 0:21 / /proc rw,relatime - proc proc rw\n"
@@ -42,8 +43,10 @@ version_1_gives_one_place_per_hierarchy(void **state)
 	struct err e = { 0 };
 
 	(void)state;
-	assert_int_equal(cgroup_places_parse(v1_mounts,
-	    "9:name=systemd:/x\n8:pids:/\n4:memory:/a/b\n2:cpu,cpuacct:/c\n0::/\n", &p, &e), 0);
+	assert_int_equal(
+	    cgroup_places_parse(v1_mounts,
+		"9:name=systemd:/x\n8:pids:/\n4:memory:/a/b\n2:cpu,cpuacct:/c\n0::/\n", &p, &e),
+	    0);
 	assert_int_equal(p.n, 3);
 	assert_int_equal(p.at[0].version, 1);
 	assert_int_equal(p.at[0].controllers, C | A);
@@ -94,7 +97,8 @@ the_own_path_is_taken_relative_to_the_mount(void **state)
 	} cases[] = {
 		/* in a container, without and with a cgroup namespace */
 		{ "1 1 0:1 /docker/abc /cg rw - cgroup2 c rw\n", "0::/docker/abc\n", "/cg" },
-		{ "1 1 0:1 /docker/abc /cg rw - cgroup2 c rw\n", "0::/docker/abc/sub\n", "/cg/sub" },
+		{ "1 1 0:1 /docker/abc /cg rw - cgroup2 c rw\n", "0::/docker/abc/sub\n",
+		    "/cg/sub" },
 		{ "1 1 0:1 / /cg rw - cgroup2 c rw\n", "0::/\n", "/cg" },
 		/* a sibling's name that begins alike, and a path outside the mount */
 		{ "1 1 0:1 /docker/abc /cg rw - cgroup2 c rw\n", "0::/docker/abcd\n", "/cg" },
@@ -118,9 +122,9 @@ the_own_path_is_taken_relative_to_the_mount(void **state)
 static void
 texts_that_make_no_sense_give_no_places(void **state)
 {
-	static const char *const mounts[] = { "", "\n\n", "cgroup2", "1 2 3", "1 1 0:1 / /cg rw - cgroup2",
-		"1 1 0:1 / /cg rw cgroup2 c rw\n", "1 1 0:1 / /cg rw - ext4 c memory\n",
-		"1 1 0:1 / /cg rw - cgroup c rw,hugetlb\n" };
+	static const char *const mounts[] = { "", "\n\n", "cgroup2", "1 2 3",
+		"1 1 0:1 / /cg rw - cgroup2", "1 1 0:1 / /cg rw cgroup2 c rw\n",
+		"1 1 0:1 / /cg rw - ext4 c memory\n", "1 1 0:1 / /cg rw - cgroup c rw,hugetlb\n" };
 	struct cgroup_places p;
 	struct err e = { 0 };
 
@@ -131,16 +135,19 @@ texts_that_make_no_sense_give_no_places(void **state)
 	}
 	assert_int_equal(cgroup_places_parse(v2_mounts, "", &p, &e), 0);
 	assert_int_equal(p.n, 0);
-	assert_int_equal(cgroup_places_parse("1 1 0:1 / /c\\040g rw - cgroup2 c rw\n", "0::/\n", &p, &e), -1);
+	assert_int_equal(
+	    cgroup_places_parse("1 1 0:1 / /c\\040g rw - cgroup2 c rw\n", "0::/\n", &p, &e), -1);
 	assert_int_equal(e.code, ERR_CONF);
 }
 
-/* --- counters ------------------------------------------------------------------------------------- */
+/* --- counters
+ * ------------------------------------------------------------------------------------- */
 
 static void
 numbers_are_found_by_whole_keys(void **state)
 {
-	static const char text[] = "oom 7\noom_kill 3\noom_kill_disable 0\nunder_oom 1\nbig 99999999999999999999\n";
+	static const char text[] =
+	    "oom 7\noom_kill 3\noom_kill_disable 0\nunder_oom 1\nbig 99999999999999999999\n";
 
 	(void)state;
 	assert_int_equal(cgroup_text_number(text, "oom_kill"), 3);
@@ -157,7 +164,8 @@ numbers_are_found_by_whole_keys(void **state)
 	assert_int_equal(cgroup_text_number("", NULL), -1);
 }
 
-/* --- a directory that looks like cgroupfs --------------------------------------------------------- */
+/* --- a directory that looks like cgroupfs
+ * --------------------------------------------------------- */
 
 struct fake {
 	char path[64];
@@ -230,8 +238,9 @@ fake_group(const struct fake *f, uint32_t version, uint32_t controllers)
 	return g;
 }
 
-static const struct sandbox_limits limits = { .memory_bytes = 64 * MIB, .cpu_milli = 1500,
-	.processes = 32 };
+static const struct sandbox_limits limits = {
+	.memory_bytes = 64 * MIB, .cpu_milli = 1500, .processes = 32
+};
 
 static void
 version_2_limits_are_written_to_its_files(void **state)
@@ -297,17 +306,25 @@ counters_of_both_versions_come_in_one_unit(void **state)
 	int fd[CGROUP_STATS];
 	struct cgroup g = fake_group(f, 2, M | C | A | P);
 
-	put_file(f, "cpu.stat", "usage_usec 5000\nuser_usec 3000\nsystem_usec 2000\nthrottled_usec 7\n");
+	put_file(
+	    f, "cpu.stat", "usage_usec 5000\nuser_usec 3000\nsystem_usec 2000\nthrottled_usec 7\n");
 	put_file(f, "memory.events", "low 0\noom 4\noom_kill 2\noom_group_kill 1\n");
 	cgroup_open_stats(&g, fd, version);
-	assert_int_equal(cgroup_stat_read(fd[CGROUP_STAT_CPU], version[CGROUP_STAT_CPU], CGROUP_STAT_CPU), 5000000);
-	assert_int_equal(cgroup_stat_read(fd[CGROUP_STAT_CPU_USER], 2, CGROUP_STAT_CPU_USER), 3000000);
-	assert_int_equal(cgroup_stat_read(fd[CGROUP_STAT_CPU_SYSTEM], 2, CGROUP_STAT_CPU_SYSTEM), 2000000);
-	assert_int_equal(cgroup_stat_read(fd[CGROUP_STAT_THROTTLED], 2, CGROUP_STAT_THROTTLED), 7000);
+	assert_int_equal(
+	    cgroup_stat_read(fd[CGROUP_STAT_CPU], version[CGROUP_STAT_CPU], CGROUP_STAT_CPU),
+	    5000000);
+	assert_int_equal(
+	    cgroup_stat_read(fd[CGROUP_STAT_CPU_USER], 2, CGROUP_STAT_CPU_USER), 3000000);
+	assert_int_equal(
+	    cgroup_stat_read(fd[CGROUP_STAT_CPU_SYSTEM], 2, CGROUP_STAT_CPU_SYSTEM), 2000000);
+	assert_int_equal(
+	    cgroup_stat_read(fd[CGROUP_STAT_THROTTLED], 2, CGROUP_STAT_THROTTLED), 7000);
 	assert_int_equal(cgroup_stat_read(fd[CGROUP_STAT_OOM], 2, CGROUP_STAT_OOM), 2);
 	/* memory.peak came with Linux 5.19 */
 	assert_int_equal(version[CGROUP_STAT_PEAK], 0);
-	assert_int_equal(cgroup_stat_read(fd[CGROUP_STAT_PEAK], version[CGROUP_STAT_PEAK], CGROUP_STAT_PEAK), -1);
+	assert_int_equal(
+	    cgroup_stat_read(fd[CGROUP_STAT_PEAK], version[CGROUP_STAT_PEAK], CGROUP_STAT_PEAK),
+	    -1);
 	for (size_t i = 0; i < CGROUP_STATS; i++)
 		fd_close(&fd[i]);
 	cgroup_close(&g);
@@ -318,7 +335,9 @@ counters_of_both_versions_come_in_one_unit(void **state)
 	put_file(f, "memory.max_usage_in_bytes", "4096\n");
 	put_file(f, "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n");
 	cgroup_open_stats(&g, fd, version);
-	assert_int_equal(cgroup_stat_read(fd[CGROUP_STAT_CPU], version[CGROUP_STAT_CPU], CGROUP_STAT_CPU), 123456);
+	assert_int_equal(
+	    cgroup_stat_read(fd[CGROUP_STAT_CPU], version[CGROUP_STAT_CPU], CGROUP_STAT_CPU),
+	    123456);
 	assert_int_equal(cgroup_stat_read(fd[CGROUP_STAT_THROTTLED], 1, CGROUP_STAT_THROTTLED), 99);
 	assert_int_equal(cgroup_stat_read(fd[CGROUP_STAT_PEAK], 1, CGROUP_STAT_PEAK), 4096);
 	assert_int_equal(cgroup_stat_read(fd[CGROUP_STAT_OOM], 1, CGROUP_STAT_OOM), 1);

@@ -21,7 +21,8 @@
 static void
 pair(int fd[2])
 {
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd), 0);
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd), 0);
 }
 
 static void
@@ -52,7 +53,8 @@ events_come_one_by_one_and_then_none(void **state)
 static void
 a_record_too_short_or_too_long_is_an_error(void **state)
 {
-	static const size_t sizes[] = { 1, sizeof(struct sandbox_event) - 1, sizeof(struct sandbox_event) + 1, 4096 };
+	static const size_t sizes[] = { 1, sizeof(struct sandbox_event) - 1,
+		sizeof(struct sandbox_event) + 1, 4096 };
 	char bytes[4096] = { 0 };
 	struct sandbox_event got;
 	int fd[2];
@@ -132,7 +134,9 @@ serve(const char *path, const struct sandbox_event *answer)
 static void
 connecting_exchanges_hello_and_ready(void **state)
 {
-	struct sandbox_event answer = { .protocol = SANDBOX_PROTOCOL, .kind = SANDBOX_READY, .privileged = 1 };
+	struct sandbox_event answer = {
+		.protocol = SANDBOX_PROTOCOL, .kind = SANDBOX_READY, .privileged = 1
+	};
 	struct sandbox_event ready;
 	char path[64];
 	int fd, status;
@@ -165,7 +169,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(events_come_one_by_one_and_then_none),
 		cmocka_unit_test(a_record_too_short_or_too_long_is_an_error),
-		cmocka_unit_test(a_peer_that_does_not_read_makes_us_busy_and_a_dead_one_unavailable),
+		cmocka_unit_test(
+		    a_peer_that_does_not_read_makes_us_busy_and_a_dead_one_unavailable),
 		cmocka_unit_test(nobody_there_is_unavailable),
 		cmocka_unit_test(connecting_exchanges_hello_and_ready),
 	};

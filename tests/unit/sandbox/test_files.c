@@ -114,7 +114,9 @@ unusable_commands_are_not_written(void **state)
 		assert_int_equal(e.code, ERR_INVALID);
 		assert_true(faccessat(d->fd, "launch", F_OK, 0) < 0);
 	}
-	assert_int_equal(sandbox_launch_write(d->fd, &(struct sandbox_launch){ many, CAP_ARGS, NULL, 0 }, &e), 0);
+	assert_int_equal(
+	    sandbox_launch_write(d->fd, &(struct sandbox_launch){ many, CAP_ARGS, NULL, 0 }, &e),
+	    0);
 }
 
 static void
@@ -144,13 +146,18 @@ a_launch_file_cut_or_grown_anywhere_is_refused(void **state)
 	free(text);
 }
 
-/* --- exit record ---------------------------------------------------------------------------------- */
+/* --- exit record
+ * ---------------------------------------------------------------------------------- */
 
 static struct sandbox_exit
 some_exit(void)
 {
-	return (struct sandbox_exit){ .id = { .tenant.uuid = uuid_v7(), .run = uuid_v7(), .epoch = 3 },
-		.outcome = SANDBOX_EXITED, .exit_code = 255, .wall_ns = 5, .output_files = 2 };
+	return (
+	    struct sandbox_exit){ .id = { .tenant.uuid = uuid_v7(), .run = uuid_v7(), .epoch = 3 },
+		.outcome = SANDBOX_EXITED,
+		.exit_code = 255,
+		.wall_ns = 5,
+		.output_files = 2 };
 }
 
 static int
@@ -216,8 +223,8 @@ static void
 a_record_of_another_size_is_damage(void **state)
 {
 	struct dir *d = *state;
-	static const size_t sizes[] = { 0, 1, sizeof(struct sandbox_exit) - 1, sizeof(struct sandbox_exit) + 1,
-		100000 };
+	static const size_t sizes[] = { 0, 1, sizeof(struct sandbox_exit) - 1,
+		sizeof(struct sandbox_exit) + 1, 100000 };
 	static char zeros[100000];
 	struct sandbox_exit got;
 

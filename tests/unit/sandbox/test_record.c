@@ -18,16 +18,25 @@ some_id(void)
 static struct sandbox_limits
 some_limits(void)
 {
-	return (struct sandbox_limits){ .memory_bytes = 64 * MIB, .cpu_milli = 1000, .processes = 16,
-		.scratch_bytes = MIB, .scratch_files = 100, .open_files = 64, .wall_ms = 1000,
-		.log_bytes = 1000, .output_bytes = 1000, .output_files = 10, .grace_ms = 100 };
+	return (struct sandbox_limits){ .memory_bytes = 64 * MIB,
+		.cpu_milli = 1000,
+		.processes = 16,
+		.scratch_bytes = MIB,
+		.scratch_files = 100,
+		.open_files = 64,
+		.wall_ms = 1000,
+		.log_bytes = 1000,
+		.output_bytes = 1000,
+		.output_files = 10,
+		.grace_ms = 100 };
 }
 
 static struct sandbox_request
 some_request(uint32_t verb)
 {
-	return (struct sandbox_request){ .protocol = SANDBOX_PROTOCOL, .verb = verb, .id = some_id(),
-		.limits = some_limits() };
+	return (struct sandbox_request){
+		.protocol = SANDBOX_PROTOCOL, .verb = verb, .id = some_id(), .limits = some_limits()
+	};
 }
 
 static int
@@ -152,7 +161,9 @@ no_output_limit_may_be_absent_and_wall_time_not(void **state)
 static void
 events_are_checked_before_the_daemon_sees_them(void **state)
 {
-	struct sandbox_event ev = { .protocol = SANDBOX_PROTOCOL, .kind = SANDBOX_ENDED, .id = some_id() };
+	struct sandbox_event ev = {
+		.protocol = SANDBOX_PROTOCOL, .kind = SANDBOX_ENDED, .id = some_id()
+	};
 	struct sandbox_event got;
 	struct err e = { 0 };
 
@@ -172,8 +183,11 @@ events_are_checked_before_the_daemon_sees_them(void **state)
 static void
 an_order_with_any_impossible_field_is_refused(void **state)
 {
-	struct keeper_order good = { .magic = KEEPER_ORDER_MAGIC, .version = KEEPER_VERSION,
-		.id = some_id(), .limits = some_limits(), .n_enter = CGROUP_TREES_MAX };
+	struct keeper_order good = { .magic = KEEPER_ORDER_MAGIC,
+		.version = KEEPER_VERSION,
+		.id = some_id(),
+		.limits = some_limits(),
+		.n_enter = CGROUP_TREES_MAX };
 	struct keeper_order o, got;
 	struct err e = { 0 };
 
@@ -200,8 +214,10 @@ an_order_with_any_impossible_field_is_refused(void **state)
 static void
 a_report_names_a_known_step(void **state)
 {
-	struct keeper_report r = { .version = KEEPER_VERSION, .kind = KEEPER_FAILED,
-		.step = SANDBOX_STEP_COUNT - 1, .sys = 1 };
+	struct keeper_report r = { .version = KEEPER_VERSION,
+		.kind = KEEPER_FAILED,
+		.step = SANDBOX_STEP_COUNT - 1,
+		.sys = 1 };
 	struct keeper_report got;
 	struct err e = { 0 };
 
@@ -220,8 +236,11 @@ a_report_names_a_known_step(void **state)
 static void
 a_keeper_file_never_names_the_hosts_first_process(void **state)
 {
-	struct sandbox_keeper_file f = { .magic = KEEPER_FILE_MAGIC, .version = KEEPER_VERSION,
-		.pid = 1000, .start_ticks = 5, .id = some_id() };
+	struct sandbox_keeper_file f = { .magic = KEEPER_FILE_MAGIC,
+		.version = KEEPER_VERSION,
+		.pid = 1000,
+		.start_ticks = 5,
+		.id = some_id() };
 	struct sandbox_keeper_file got;
 	struct err e = { 0 };
 

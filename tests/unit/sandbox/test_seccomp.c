@@ -25,8 +25,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ALLOWED = SECCOMP_RET_ALLOW, REFUSED = SECCOMP_RET_ERRNO | EPERM,
-	UNKNOWN = SECCOMP_RET_ERRNO | ENOSYS, NUMBERS = 2000 };
+enum {
+	ALLOWED = SECCOMP_RET_ALLOW,
+	REFUSED = SECCOMP_RET_ERRNO | EPERM,
+	UNKNOWN = SECCOMP_RET_ERRNO | ENOSYS,
+	NUMBERS = 2000
+};
 
 #ifdef __x86_64__
 #define NATIVE AUDIT_ARCH_X86_64
@@ -89,14 +93,18 @@ every_number_gets_the_answer_of_its_row(void **state)
 {
 	static uint32_t want[NUMBERS];
 	struct seccomp_code c;
-	int checked[] = { SYS_clone, SYS_socket, SYS_socketpair, SYS_ioctl, SYS_prctl, SYS_personality,
-		SYS_fcntl, SYS_prlimit64 };
+	int checked[] = { SYS_clone, SYS_socket, SYS_socketpair, SYS_ioctl, SYS_prctl,
+		SYS_personality, SYS_fcntl, SYS_prlimit64 };
 
 	(void)state;
 	for (int i = 0; i < NUMBERS; i++)
 		want[i] = UNKNOWN;
-#define ALLOW(name) if (seccomp_syscall_resolve_name(name) >= 0) want[seccomp_syscall_resolve_name(name)] = ALLOWED;
-#define REFUSE(name) if (seccomp_syscall_resolve_name(name) >= 0) want[seccomp_syscall_resolve_name(name)] = REFUSED;
+#define ALLOW(name)                                                                                \
+	if (seccomp_syscall_resolve_name(name) >= 0)                                               \
+		want[seccomp_syscall_resolve_name(name)] = ALLOWED;
+#define REFUSE(name)                                                                               \
+	if (seccomp_syscall_resolve_name(name) >= 0)                                               \
+		want[seccomp_syscall_resolve_name(name)] = REFUSED;
 #include "seccomp.def"
 	sandbox_seccomp_compile(&c);
 	for (size_t i = 0; i < ARRAY_LEN(checked); i++) {
@@ -151,10 +159,12 @@ arguments_are_compared_by_their_low_half(void **state)
 	assert_int_equal(ask(&c, SYS_ioctl, 0, TIOCSTI, 0), REFUSED);
 	assert_int_equal(ask(&c, SYS_ioctl, 0, TIOCSTI | high, 0), REFUSED);
 	assert_int_equal(ask(&c, SYS_ioctl, 0, TCGETS | high, 0), ALLOWED);
-	assert_int_equal(ask(&c, SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), ALLOWED);
+	assert_int_equal(
+	    ask(&c, SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), ALLOWED);
 	assert_int_equal(ask(&c, SYS_socket, AF_UNIX, SOCK_SEQPACKET, 0), ALLOWED);
 	assert_int_equal(ask(&c, SYS_socket, AF_INET, SOCK_RAW, 0), REFUSED);
-	assert_int_equal(ask(&c, SYS_socket, AF_INET, SOCK_STREAM, 132), SECCOMP_RET_ERRNO | EPROTONOSUPPORT);
+	assert_int_equal(
+	    ask(&c, SYS_socket, AF_INET, SOCK_STREAM, 132), SECCOMP_RET_ERRNO | EPROTONOSUPPORT);
 	for (uint64_t family = 0; family < 64; family++)
 		if (family != AF_UNIX && family != AF_INET && family != AF_INET6)
 			assert_int_equal(ask(&c, SYS_socket, family | high, SOCK_STREAM, 0),
@@ -167,7 +177,8 @@ no_flag_for_a_namespace_passes_clone(void **state)
 	static const uint64_t spaces[] = { CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
 		CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET };
 	const uint64_t thread = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
-	    CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+				CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |
+				CLONE_CHILD_CLEARTID;
 	struct seccomp_code c;
 
 	(void)state;
@@ -200,7 +211,8 @@ small_argument_lists_have_no_holes(void **state)
 	assert_int_equal(ask(&c, SYS_prlimit64, 0, 0, 0), ALLOWED);
 	assert_int_equal(ask(&c, SYS_prlimit64, 1, 0, 0), REFUSED);
 	assert_int_equal(ask(&c, SYS_socketpair, AF_UNIX, SOCK_STREAM, 0), ALLOWED);
-	assert_int_equal(ask(&c, SYS_socketpair, AF_INET, SOCK_STREAM, 0), SECCOMP_RET_ERRNO | EAFNOSUPPORT);
+	assert_int_equal(
+	    ask(&c, SYS_socketpair, AF_INET, SOCK_STREAM, 0), SECCOMP_RET_ERRNO | EAFNOSUPPORT);
 }
 
 static void
@@ -259,7 +271,8 @@ the_daemons_filter_refuses_its_rows_and_allows_the_rest(void **state)
 	sandbox_seccomp_compile_daemon(&c);
 	for (int nr = 0; nr < NUMBERS; nr++)
 		assert_int_equal(ask(&c, nr, 0, 0, 0), want[nr]);
-	assert_int_equal(ask(&c, SYS_clone, CLONE_VM | CLONE_THREAD | CLONE_SIGHAND, 0, 0), ALLOWED);
+	assert_int_equal(
+	    ask(&c, SYS_clone, CLONE_VM | CLONE_THREAD | CLONE_SIGHAND, 0, 0), ALLOWED);
 	assert_int_equal(ask(&c, SYS_clone, CLONE_NEWUSER | 17, 0, 0), REFUSED);
 	assert_int_equal(ask(&c, SYS_mount, 0, 0, 0), REFUSED);
 	assert_int_equal(ask(&c, 0x40000000, 0, 0, 0), SECCOMP_RET_KILL_PROCESS);
