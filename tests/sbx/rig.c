@@ -136,6 +136,15 @@ own_mounts(void)
 	MUST(setenv("WARDIAN_TEST_OWN_MOUNTS", "1", 1) == 0);
 }
 
+bool
+rig_root_is_mount(void)
+{
+	struct statx st;
+
+	MUST(statx(AT_FDCWD, "/", 0, STATX_INO, &st) == 0);
+	return (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
 void
 rig_open(struct rig *r)
 {
