@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """How jobs end, and what is said about it."""
+import json
+import os
+import tempfile
+
 import pytest
 
 from wardian import python_job, wait_for
@@ -91,7 +95,6 @@ for line in open("/proc/self/status"):
 print(json.dumps(seen))
 """ % daemon.port
     job = daemon.run(tenant_a, python_job(script))
-    import json
     seen = json.loads(daemon.job_log(tenant_a, job["id"]))
     assert seen["cwd"] == "/work" and seen["files"] == ["main.py"]
     assert seen["uid"] == 1000 and seen["pid"] == 2
@@ -108,3 +111,23 @@ def test_usage_is_measured(daemon, tenant_a):
     assert job["usage"]["cpu_s"] == pytest.approx(0.55, abs=0.25)
     assert job["usage"]["wall_s"] >= 0.5
     assert job["usage"]["memory_peak_bytes"] > 1 << 20
+
+
+def test_a_command_that_is_not_there_is_told_apart_from_a_program_that_fails(daemon, tenant_a):
+    job = daemon.run(tenant_a, {"environment": "python", "command": ["/usr/bin/no-such-program"]})
+    assert job["state"] == "failed"
+    assert job["cause"]["category"] == "user" and job["cause"]["kind"] == "exec-failed"
+
+
+def test_an_environment_whose_program_is_missing_is_listed_and_refused_with_its_package(own_daemon):
+    with tempfile.TemporaryDirectory(prefix="wardian-it-env-", dir="/var/tmp") as directory:
+        os.chmod(directory, 0o755)
+        with open(f"{directory}/absent.toml", "w", encoding="utf8") as profile:
+            profile.write('name = "absent"\ntitle = "Absent"\ndescription = "Is not there."\npackage = "absent-solver"\n'
+                          'program = "/usr/bin/absent-solver"\ncommand = ["/usr/bin/absent-solver"]\n')
+        daemon = own_daemon(environments=directory)
+        _, key = daemon.bootstrap("alpha")
+        listed = daemon.json("GET", "/v1/environments", key)["data"]
+        assert [(e["name"], e["available"]) for e in listed] == [("absent", False)]
+        status, _, body = daemon.request("POST", "/v1/jobs", key, {"environment": "absent"})
+        assert status == 422 and b"environment-unavailable" in body and b"absent-solver" in body

@@ -52,13 +52,14 @@ def processes_mentioning(text):
 class Daemon:
     """One wardiand with its state directory, private PostgreSQL and spawner."""
 
-    def __init__(self, settings=(), env=None, build=BUILD):
+    def __init__(self, settings=(), env=None, build=BUILD, environments=ENVIRONMENTS):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="wardian-it-", dir="/var/tmp"))
         self.root.chmod(0o755)
         self.state = self.root / "state"
         self.settings = list(settings)
         self.env = dict(env or {})
         self.build = build
+        self.environments = environments
         self.process = None
         self.port = None
         self.log_path = self.root / "wardiand.log"
@@ -67,7 +68,7 @@ class Daemon:
 
     def arguments(self, command):
         return [str(self.build / "wardiand"), *command, f"--state.dir={self.state}",
-                f"--environments.dir={ENVIRONMENTS}", f"--sandbox.spawner={self.build}/wardian-spawner",
+                f"--environments.dir={self.environments}", f"--sandbox.spawner={self.build}/wardian-spawner",
                 f"--sandbox.keeper={self.build}/wardian-keeper", "--http.port=0", *self.settings]
 
     def environment(self):

@@ -55,9 +55,9 @@ struct rig_result {
 	char out[256]; /* path of out/ */
 };
 
-/* Exits 77 with a sentence when this host cannot. */
 /* False in a chroot, where mount namespaces cannot be set apart with unshare(1). */
 bool rig_root_is_mount(void);
+/* Exits 77 with a sentence when this host cannot. */
 void rig_open(struct rig *r);
 /* Stops the spawner and checks that the host is as it was before. */
 void rig_close(struct rig *r);
