@@ -314,8 +314,7 @@ int db_group_write(struct db *db, struct tenant_id tenant, const struct db_write
 /* Name of the constraint behind the last ERR_DB_CONSTRAINT in *e, "" otherwise. */
 const char *db_err_constraint(const struct err *e);
 
-/* --- the scheduler and credential look-up: role wardian_sched, over all tenants
- * ------------------- */
+/* --- the scheduler and credential look-up: role wardian_sched, over all tenants ------------- */
 
 int db_sys_begin(struct db *db, struct db_sys_tx **ret, struct err *e) MUST_CHECK;
 int db_sys_commit(struct db_sys_tx **tx, struct err *e) MUST_CHECK;
@@ -350,8 +349,7 @@ int db_migrate_up(
 int db_audit_catalogue(const char *url, int64_t timeout_ms,
     void (*fn)(void *ctx, const char *finding), void *ctx, struct err *e) MUST_CHECK;
 
-/* --- the private PostgreSQL
- * ------------------------------------------------------------------------ */
+/* --- the private PostgreSQL ----------------------------------------------------------------- */
 
 struct db_cluster;
 struct db_cluster_options {

@@ -41,8 +41,7 @@ typedef int cli_fn(struct cli *cli, struct err *e);
 const char *cli_option(const struct cli *cli, const char *name);
 bool cli_flag(const struct cli *cli, const char *name);
 
-/* --- requests: any status but 2xx becomes the problem's error
- * ------------------------------------- */
+/* --- requests: any status but 2xx becomes the problem's error ------------------------------- */
 
 int cli_get(struct cli *cli, const char *path, struct buf *ret_body, struct err *e) MUST_CHECK;
 int cli_get_json(struct cli *cli, const char *path, struct json **ret, struct buf *ret_body,
@@ -57,8 +56,7 @@ void cli_job_path(const struct cli *cli, const char *suffix, struct buf *out);
 
 const char *cli_text(const struct json_value *v, const char *member);
 
-/* --- output
- * ---------------------------------------------------------------------------------------------- */
+/* --- output --------------------------------------------------------------------------------- */
 
 /* A table: columns on a terminal, at most CLI_WIDTH wide where that fits; tab-separated otherwise.
  * Cells are whole, and no byte of them can end a cell or a row. */
@@ -88,8 +86,7 @@ void cli_print_field(const char *name, const char *value);
 /* -1 when something that was printed did not arrive. */
 int cli_flush(struct err *e) MUST_CHECK;
 
-/* --- shared by job commands
- * --------------------------------------------------------------------------------- */
+/* --- shared by job commands ----------------------------------------------------------------- */
 
 bool cli_state_final(const char *state);
 /* Prints the log until the job is over, through reconnects; `from` says where it begins:

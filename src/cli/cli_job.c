@@ -25,8 +25,7 @@ cli_state_final(const char *state)
 	       strcmp(state, "canceled") == 0;
 }
 
-/* --- list
- * ------------------------------------------------------------------------------------------- */
+/* --- list ----------------------------------------------------------------------------------- */
 
 static void
 add_query(struct buf *path, const struct cli *cli, const char *option, const char *parameter)
@@ -135,12 +134,11 @@ cli_job_list(struct cli *cli, struct err *e)
 			return -1;
 	} while (cli_flag(cli, "--all") && cursor[0] != '\0');
 	if (cursor[0] != '\0' && !cli->json)
-		fprintf(stderr, "wardian: there are more; use --all\n");
+		(void)fprintf(stderr, "wardian: there are more; use --all\n");
 	return 0;
 }
 
-/* --- get, cancel, wait
- * ----------------------------------------------------------------------------------- */
+/* --- get, cancel, wait ---------------------------------------------------------------------- */
 
 static int
 get_job(struct cli *cli, const char *suffix, struct json **ret, struct buf *ret_body, struct err *e)
@@ -283,8 +281,7 @@ cli_job_wait(struct cli *cli, struct err *e)
 	return cli_wait(cli, cli->words[0], seconds * 1000, e);
 }
 
-/* --- files and results
- * --------------------------------------------------------------------------------------- */
+/* --- files and results ---------------------------------------------------------------------- */
 
 /* Prints the rows of an answer's `data` (or of `rows`) with the named members as columns. */
 static int
@@ -329,7 +326,7 @@ print_list(struct cli *cli, const char *suffix, size_t n, const char *const *hea
 	if (print_rows(json_member(json_root(j), "data"), n, heads, members, e) < 0)
 		return -1;
 	if (json_get_bool(json_member(json_root(j), "has_more"), &more) && more)
-		fprintf(stderr, "wardian: there are more; use --limit\n");
+		(void)fprintf(stderr, "wardian: there are more; use --limit\n");
 	return 0;
 }
 

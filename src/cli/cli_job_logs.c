@@ -67,10 +67,11 @@ static void
 say_attempt(struct follower *f, int64_t attempt)
 {
 	if (attempt > 0)
-		fprintf(stderr, "wardian: the job runs again (attempt %lld); its log begins anew\n",
+		(void)fprintf(stderr,
+		    "wardian: the job runs again (attempt %lld); its log begins anew\n",
 		    (long long)attempt);
 	else
-		fprintf(stderr, "wardian: the job runs again; its log begins anew\n");
+		(void)fprintf(stderr, "wardian: the job runs again; its log begins anew\n");
 	f->epoch = 0;
 }
 
@@ -219,8 +220,7 @@ cli_follow(struct cli *cli, const char *job, const char *from, struct err *e)
 	return f.ended ? 0 : rc;
 }
 
-/* --- at once
- * -------------------------------------------------------------------------------------- */
+/* --- at once -------------------------------------------------------------------------------- */
 
 /* The bytes of a piece that can be printed now: whole lines, when more may follow. */
 static size_t

@@ -13,25 +13,24 @@
 #include <string.h>
 #include <unistd.h>
 
-/* --- inputs
- * -------------------------------------------------------------------------------------------- */
+/* --- inputs --------------------------------------------------------------------------------- */
 
 static void
 put_base64(struct json_out *o, const uint8_t *p, size_t n)
 {
 	static const char digits[] =
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	AUTO_BUF b;
+	AUTO_BUF b = { 0 };
 
-	buf_init(&b, 2 * CAP_BODY_BYTES);
+	buf_init(&b, 2 * (size_t)CAP_BODY_BYTES);
 	for (size_t i = 0; i < n; i += 3) {
 		uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0) |
 			     (i + 2 < n ? p[i + 2] : 0);
 
 		buf_char(&b, digits[v >> 18]);
 		buf_char(&b, digits[v >> 12 & 63]);
-		buf_char(&b, i + 1 < n ? digits[v >> 6 & 63] : '=');
-		buf_char(&b, i + 2 < n ? digits[v & 63] : '=');
+		buf_append(&b, i + 1 < n ? &digits[v >> 6 & 63] : "=", 1);
+		buf_append(&b, i + 2 < n ? &digits[v & 63] : "=", 1);
 	}
 	json_put_text(o, "base64", b.n == 0 ? "" : b.p);
 }
@@ -107,8 +106,7 @@ put_inputs(const struct cli *cli, struct json_out *o, struct err *e)
 	return 0;
 }
 
-/* --- parameters
- * ------------------------------------------------------------------------------------------ */
+/* --- parameters ----------------------------------------------------------------------------- */
 
 /* Type of a parameter as the environment declares it, "" when unknown: the server will say. */
 static const char *
@@ -202,8 +200,7 @@ put_parameters(
 	return 0;
 }
 
-/* --- the rest
- * ---------------------------------------------------------------------------------------------- */
+/* --- the rest ------------------------------------------------------------------------------- */
 
 static int
 put_labels(const struct cli *cli, struct json_out *o, struct err *e)
@@ -352,6 +349,8 @@ join_manifest(const struct cli *cli, struct buf *out, struct err *e)
 
 	if (read_whole(cli_option(cli, "--manifest"), &text, e) < 0)
 		return err_wrap(e, "--manifest");
+	if (text.n == 0)
+		return err_set(e, ERR_USAGE, "the manifest is empty; it must be a JSON object");
 	at = strspn(text.p, " \t\r\n");
 	if (text.p[at] != '{')
 		return err_set(e, ERR_USAGE, "the manifest must be a JSON object");
@@ -379,7 +378,7 @@ cli_job_submit(struct cli *cli, struct err *e)
 	if (cli->n_words == 0 && !cli_flag(cli, "--manifest"))
 		return err_set(
 		    e, ERR_USAGE, "name an environment or give --manifest; see wardian env list");
-	buf_init(&body, 4 * CAP_BODY_BYTES);
+	buf_init(&body, 4 * (size_t)CAP_BODY_BYTES);
 	if (build(cli, &body, e) < 0)
 		return -1;
 	if (cli_flag(cli, "--manifest") && join_manifest(cli, &body, e) < 0)
@@ -394,7 +393,7 @@ cli_job_submit(struct cli *cli, struct err *e)
 		return err_set(
 		    e, ERR_PROTOCOL, "the server took the job and did not answer with its id");
 	if (cli_flag(cli, "--follow")) {
-		fprintf(stderr, "%s\n", id);
+		(void)fprintf(stderr, "%s\n", id);
 		if (cli_follow(cli, id, "offset=0", e) < 0)
 			return -1;
 		return cli_wait(cli, id, 0, e);

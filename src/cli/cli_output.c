@@ -6,8 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* --- tables
- * --------------------------------------------------------------------------------------- */
+/* --- tables --------------------------------------------------------------------------------- */
 
 void
 cli_table_init(struct cli_table *t, size_t n, const char *const *heads)
@@ -104,8 +103,7 @@ cli_table_print(const struct cli_table *t, struct err *e)
 	return 0;
 }
 
-/* --- text of servers and simulations
- * -------------------------------------------------------------- */
+/* --- text of servers and simulations -------------------------------------------------------- */
 
 /* Bytes that drive a terminal (C0, DEL, C1) and bytes that are no text are shown as \xNN. */
 static void
@@ -118,7 +116,7 @@ print_visible(FILE *to, const char *p, size_t n, const char *allowed)
 		if (len > 0) {
 			(void)fwrite(p + i, 1, len, to); /* noticed at the end */
 		} else {
-			fprintf(to, "\\x%02x", (unsigned)(unsigned char)p[i]);
+			(void)fprintf(to, "\\x%02x", (unsigned)(unsigned char)p[i]);
 			len = 1;
 		}
 	}

@@ -77,8 +77,7 @@ print_command_help(const struct command *c)
 		printf("\nOptions (* may be repeated):\n  %s\n", c->options);
 }
 
-/* --- options
- * ------------------------------------------------------------------------------------------ */
+/* --- options -------------------------------------------------------------------------------- */
 
 const char *
 cli_option(const struct cli *cli, const char *name)
@@ -206,8 +205,7 @@ unknown_command(const char *noun, const char *verb, struct err *e)
 	    e, ERR_USAGE, "there is no command '%.30s %.30s'; see wardian --help", noun, verb);
 }
 
-/* --- connection
- * ------------------------------------------------------------------------------------------ */
+/* --- connection ----------------------------------------------------------------------------- */
 
 static int
 read_key(const struct globals *g, char *key, size_t size, struct err *e)
@@ -354,15 +352,15 @@ run(struct cli *cli, int argc, char **argv, struct err *e)
 static void
 print_error(const struct err *e)
 {
-	fprintf(stderr, "wardian: ");
+	(void)fprintf(stderr, "wardian: ");
 	cli_print_line(stderr, e->msg);
-	fprintf(stderr, " (%s)\n", err_slug(e->code));
+	(void)fprintf(stderr, " (%s)\n", err_slug(e->code));
 	for (uint32_t i = 0; i < e->n_fields; i++) {
-		fprintf(stderr, "  ");
+		(void)fprintf(stderr, "  ");
 		cli_print_line(stderr, e->fields[i].name[0] == '\0' ? "/" : e->fields[i].name);
-		fprintf(stderr, ": ");
+		(void)fprintf(stderr, ": ");
 		cli_print_line(stderr, e->fields[i].msg);
-		fprintf(stderr, "\n");
+		(void)fprintf(stderr, "\n");
 	}
 }
 

@@ -169,7 +169,7 @@ run(int argc, char **argv, const struct log *log, struct log_sink *sink, struct 
 		return 0;
 	}
 	if (cl.help) {
-		fputs(usage, stdout);
+		(void)fputs(usage, stdout);
 		conf_print_help(stdout);
 		return 0;
 	}

@@ -17,8 +17,7 @@
 
 enum { STREAMS = 2, FILTER_MAX = BPF_MAXINSNS };
 
-/* --- copying trees
- * -------------------------------------------------------------------------------- */
+/* --- copying trees -------------------------------------------------------------------------- */
 
 /* An input as it was put into /work; what still looks like this at the end is no output. */
 struct input {
@@ -50,8 +49,7 @@ int tree_copy(struct tree_copy *c, struct err *e) MUST_CHECK;
 /* Bytes [0, size) of a regular file; holes stay holes. */
 int file_copy(int from, int to, off_t size, struct err *e) MUST_CHECK;
 
-/* --- the log
- * -------------------------------------------------------------------------------------- */
+/* --- the log -------------------------------------------------------------------------------- */
 
 struct run_log {
 	int fd;
@@ -68,8 +66,7 @@ int run_log_open(struct run_log *l, int out_fd, int64_t cap, struct err *e) MUST
 void run_log_add(struct run_log *l, uint32_t stream, const char *p, size_t n);
 int run_log_close(struct run_log *l, struct err *e) MUST_CHECK;
 
-/* --- the simulation
- * ------------------------------------------------------------------------------- */
+/* --- the simulation ------------------------------------------------------------------------- */
 
 struct keeper {
 	struct keeper_order order;
@@ -97,8 +94,7 @@ int sim_start(struct keeper *k, struct sim_fault *f, struct err *e) MUST_CHECK;
 /* A Landlock ruleset for it, or -1 without an error where the kernel has no Landlock. */
 int sim_landlock(int *ret_fd, struct err *e) MUST_CHECK;
 
-/* --- watching
- * ------------------------------------------------------------------------------------- */
+/* --- watching ------------------------------------------------------------------------------- */
 
 struct watched {
 	enum sandbox_outcome reason; /* 0: it ended by itself */

@@ -26,8 +26,7 @@
 
 enum { PIPE_MODE = 0200 };
 
-/* --- before the simulation
- * ------------------------------------------------------------------------ */
+/* --- before the simulation ------------------------------------------------------------------ */
 
 static int
 receive_order(struct keeper_order *ret, struct err *e)
@@ -125,8 +124,7 @@ counter(const struct keeper *k, enum cgroup_stat what)
 	return v < 0 ? 0 : v;
 }
 
-/* --- reports
- * --------------------------------------------------------------------------------------- */
+/* --- reports -------------------------------------------------------------------------------- */
 
 /* False when no spawner is there to hear it. */
 static bool
@@ -154,8 +152,7 @@ fail(const struct keeper *k, uint32_t step, int sys)
 	_exit(1);
 }
 
-/* --- after the simulation
- * -------------------------------------------------------------------------- */
+/* --- after the simulation ------------------------------------------------------------------- */
 
 static void
 collect(struct keeper *k, struct sandbox_exit *x)

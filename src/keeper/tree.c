@@ -29,8 +29,7 @@ enum {
 	WORK_DIR_MODE = 0755,
 };
 
-/* --- inputs
- * --------------------------------------------------------------------------------------- */
+/* --- inputs --------------------------------------------------------------------------------- */
 
 int
 inputs_add(struct inputs *in, int fd, struct err *e)
@@ -86,8 +85,7 @@ inputs_unchanged(const struct inputs *in, const struct stat *st)
 	       same_time(was->ctime, st->st_ctim);
 }
 
-/* --- one file
- * ------------------------------------------------------------------------------------- */
+/* --- one file ------------------------------------------------------------------------------- */
 
 static int
 copy_range(int from, int to, off_t at, off_t end, char *chunk, struct err *e)
@@ -136,8 +134,7 @@ file_copy(int from, int to, off_t size, struct err *e)
 	return 0;
 }
 
-/* --- the walk
- * ------------------------------------------------------------------------------------- */
+/* --- the walk ------------------------------------------------------------------------------- */
 
 struct level {
 	DIR *dir;

@@ -67,8 +67,7 @@ read_procs(int dirfd, char **ret, size_t *ret_n, struct err *e)
 	return 0;
 }
 
-/* --- the host
- * ------------------------------------------------------------------------------------- */
+/* --- the host ------------------------------------------------------------------------------- */
 
 /* Moves the processes of the own group into a leaf, so that it may hand controllers down. */
 static int
@@ -83,7 +82,7 @@ step_aside(int own_fd, struct err *e)
 		return err_sys(e, errno, "cannot open the control group " CGROUP_ASIDE);
 	for (int round = 0; round < MOVE_ROUNDS; round++) {
 		AUTO_FREE char *pids = NULL;
-		size_t n;
+		size_t n = 0;
 
 		if (read_procs(own_fd, &pids, &n, e) < 0)
 			return -1;
@@ -212,8 +211,7 @@ cgroup_host_complete(const struct cgroup_host *h)
 	return (there & needed) == needed;
 }
 
-/* --- one run
- * -------------------------------------------------------------------------------------- */
+/* --- one run -------------------------------------------------------------------------------- */
 
 void
 cgroup_close(struct cgroup *g)
@@ -343,8 +341,7 @@ cgroup_open_enter(
 	return 0;
 }
 
-/* --- the end
- * -------------------------------------------------------------------------------------- */
+/* --- the end -------------------------------------------------------------------------------- */
 
 /* Whoever is left here outlived its pid namespace, which no process can: only a group whose keeper
  * lives and is unknown has members. */
@@ -357,7 +354,7 @@ kill_members(int fd, uint32_t version)
 		return;
 	for (int round = 0; round < KILL_ROUNDS; round++) {
 		AUTO_FREE char *pids = NULL;
-		size_t n;
+		size_t n = 0;
 
 		if (read_procs(fd, &pids, &n, &ignored) < 0 || n == 0)
 			return;

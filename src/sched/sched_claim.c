@@ -78,7 +78,7 @@ claim(struct sched *s, const struct job_queued *rows, size_t n, struct err *e)
 {
 	struct sched_turn *t = &s->turn;
 	struct job_claim claims[SCHED_CLAIMS_MAX] = { 0 };
-	size_t *picks, n_picks;
+	size_t *picks = NULL, n_picks = 0;
 
 	if (choose(s, rows, n, &picks, &n_picks, e) < 0)
 		return -1;

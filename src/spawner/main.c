@@ -274,8 +274,7 @@ spawner_open(const struct options *o, struct spawner *s, struct err *e)
 	return open_socket(s, e);
 }
 
-/* --- monitor
- * -------------------------------------------------------------------------------------- */
+/* --- monitor -------------------------------------------------------------------------------- */
 
 static pid_t
 start_worker(const struct spawner *s)

@@ -158,8 +158,7 @@ root_add_system(int root_fd)
 	return mount_setattr(root_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr));
 }
 
-/* --- /dev, /proc
- * ---------------------------------------------------------------------------------- */
+/* --- /dev, /proc ---------------------------------------------------------------------------- */
 
 static const struct device {
 	const char *name;
@@ -214,8 +213,7 @@ root_add_proc(int root_fd)
 	return attach(fd, root_fd, "proc");
 }
 
-/* --- scratch
- * -------------------------------------------------------------------------------------- */
+/* --- scratch -------------------------------------------------------------------------------- */
 
 static const struct scratch_dir {
 	const char *name;

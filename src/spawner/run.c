@@ -24,8 +24,7 @@
 /* After the keeper's end its groups are empty; what takes longer is the kernel's own work. */
 enum { REMOVE_TIMEOUT_MS = 10000 };
 
-/* --- the table
- * ------------------------------------------------------------------------------------ */
+/* --- the table ------------------------------------------------------------------------------ */
 
 static bool
 same_run(const struct sandbox_run_id *a, const struct sandbox_run_id *b)
@@ -77,8 +76,7 @@ fault_at(struct fault *f, enum sandbox_step step, int sys)
 	return -1;
 }
 
-/* --- starting
- * ------------------------------------------------------------------------------------- */
+/* --- starting ------------------------------------------------------------------------------- */
 
 /* What a start holds until the sandbox has its own copies. */
 struct start {
@@ -289,8 +287,7 @@ run_start(struct worker *w, const struct sandbox_request *q, struct fault *f)
 	return rc;
 }
 
-/* --- living
- * --------------------------------------------------------------------------------------- */
+/* --- living --------------------------------------------------------------------------------- */
 
 static void
 tell(struct worker *w, const struct run *r, enum sandbox_event_kind kind)

@@ -89,16 +89,14 @@ int worker_watch(
 /* Exit status of the worker process: 0 when nothing is left to do, 1 when it cannot go on. */
 int worker_main(const struct spawner *s);
 
-/* --- connections
- * ---------------------------------------------------------------------------------- */
+/* --- connections ---------------------------------------------------------------------------- */
 
 void conn_accept(struct worker *w);
 void conn_readable(struct worker *w, size_t slot);
 /* To the newest connection; nobody may be there. */
 void conn_tell_newest(struct worker *w, const struct sandbox_event *ev);
 
-/* --- runs
- * ----------------------------------------------------------------------------------------- */
+/* --- runs ----------------------------------------------------------------------------------- */
 
 struct run *run_find(struct worker *w, const struct sandbox_run_id *id);
 /* NULL when RUNS_MAX are there. */
@@ -132,8 +130,7 @@ void adopt_keepers(struct worker *w);
 /* A descriptor of the user namespace of a tenant's slot, kept by the worker. */
 int userns_get(struct worker *w, uint32_t slot, int *ret_fd, struct err *e) MUST_CHECK;
 
-/* --- building, in the child
- * ----------------------------------------------------------------------- */
+/* --- building, in the child ----------------------------------------------------------------- */
 
 struct box {
 	const char *path; /* id_run_path: the keeper's first argument */

@@ -410,3 +410,9 @@ def test_inputs_may_be_links_and_a_manifest_may_come_from_a_pipe(cli, tmp_path):
     manifest = json.dumps({"environment": "python", "parameters": {"script": "main.py"}})
     out = cli("job", "submit", "--manifest", "-", "--input", f"{tmp_path}/main.py", "--follow", input=manifest)
     assert out.returncode == 0 and "through a link" in out.stdout, out.stderr
+
+
+def test_an_empty_manifest_is_refused(cli, tmp_path):
+    (tmp_path / "empty.json").write_text("")
+    out = cli("job", "submit", "--manifest", f"{tmp_path}/empty.json")
+    assert out.returncode == 2 and "empty" in out.stderr

@@ -100,8 +100,7 @@ bump(struct probe *p, int64_t *counter, int64_t n)
 	lock_give(&p->lock);
 }
 
-/* --- Workers: answers from other threads
- * ---------------------------------------------------------- */
+/* --- Workers: answers from other threads ---------------------------------------------------- */
 
 static bool
 push(struct probe *p, struct task t)
@@ -291,8 +290,7 @@ drop_tasks(struct probe *p)
 	p->n_ready = 0;
 }
 
-/* --- Handlers
- * --------------------------------------------------------------------------------------- */
+/* --- Handlers ------------------------------------------------------------------------------- */
 
 static void
 get_hello(struct probe *p, struct http_req *r)
@@ -432,8 +430,7 @@ on_refuse(void *ctx, struct http_req *r, const struct err *e)
 	http_reply(r, err_http_status(e->code), e->msg, strlen(e->msg));
 }
 
-/* --- Standard input
- * ---------------------------------------------------------------------------------- */
+/* --- Standard input ------------------------------------------------------------------------- */
 
 /* Open descriptors, and how many of them an execve would pass on (beyond the standard ones). */
 static void
@@ -519,8 +516,7 @@ obey(void *arg)
 	return NULL;
 }
 
-/* --- Start
- * -------------------------------------------------------------------------------------------- */
+/* --- Start ---------------------------------------------------------------------------------- */
 
 static int
 make_file(struct err *e)

@@ -40,8 +40,7 @@ skip(const char *why)
 	exit(77);
 }
 
-/* --- the host before and after
- * -------------------------------------------------------------------- */
+/* --- the host before and after -------------------------------------------------------------- */
 
 static void
 digest_text(const char *text, char out[static 32])
@@ -64,8 +63,7 @@ digest_file(const char *path, char out[static 32])
 	digest_text(text == NULL ? "" : text, out);
 }
 
-/* --- start and stop
- * ------------------------------------------------------------------------------- */
+/* --- start and stop ------------------------------------------------------------------------- */
 
 static void
 find_user(struct rig *r)
@@ -225,8 +223,7 @@ rig_close(struct rig *r)
 	remove_dir(r->dir);
 }
 
-/* --- one run
- * -------------------------------------------------------------------------------------- */
+/* --- one run -------------------------------------------------------------------------------- */
 
 struct sandbox_limits
 rig_limits(void)
@@ -523,8 +520,7 @@ rig_output(const struct rig_result *res, const char *path)
 	return text == NULL ? strdup("") : text;
 }
 
-/* --- looking around
- * ------------------------------------------------------------------------------- */
+/* --- looking around ------------------------------------------------------------------------- */
 
 /* Calls fn for every process; adds up what it returns. */
 static int

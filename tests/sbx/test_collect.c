@@ -241,8 +241,7 @@ a_link_among_the_inputs_is_refused_and_nothing_is_left(void **state)
 	assert_true(rig_quiet(r, 5000));
 }
 
-/* --- log
- * ------------------------------------------------------------------------------------------ */
+/* --- log ------------------------------------------------------------------------------------ */
 
 static void
 both_streams_reach_the_log_with_an_index(void **state)

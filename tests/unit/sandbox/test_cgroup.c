@@ -23,8 +23,7 @@
 
 enum { M = 1 << CGROUP_MEMORY, C = 1 << CGROUP_CPU, A = 1 << CGROUP_CPUACCT, P = 1 << CGROUP_PIDS };
 
-/* --- where things stand
- * --------------------------------------------------------------------------- */
+/* --- where things stand --------------------------------------------------------------------- */
 
 static const char v1_mounts[] =
     "22 27 0:21 / /proc rw,relatime - proc proc rw\n"
@@ -140,8 +139,7 @@ texts_that_make_no_sense_give_no_places(void **state)
 	assert_int_equal(e.code, ERR_CONF);
 }
 
-/* --- counters
- * ------------------------------------------------------------------------------------- */
+/* --- counters ------------------------------------------------------------------------------- */
 
 static void
 numbers_are_found_by_whole_keys(void **state)
@@ -164,8 +162,7 @@ numbers_are_found_by_whole_keys(void **state)
 	assert_int_equal(cgroup_text_number("", NULL), -1);
 }
 
-/* --- a directory that looks like cgroupfs
- * --------------------------------------------------------- */
+/* --- a directory that looks like cgroupfs --------------------------------------------------- */
 
 struct fake {
 	char path[64];

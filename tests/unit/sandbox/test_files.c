@@ -146,8 +146,7 @@ a_launch_file_cut_or_grown_anywhere_is_refused(void **state)
 	free(text);
 }
 
-/* --- exit record
- * ---------------------------------------------------------------------------------- */
+/* --- exit record ---------------------------------------------------------------------------- */
 
 static struct sandbox_exit
 some_exit(void)
