@@ -31,6 +31,8 @@ int parse_f64(const char *text, size_t n, double *ret, struct err *e) MUST_CHECK
 /* Shortest text that reads back to the same double; "null" is never produced: v must be finite. */
 enum { PARSE_F64_SIZE = 32 };
 const char *format_f64(double v, char out[static PARSE_F64_SIZE]);
+/* 0 to 15 for a hexadecimal digit of either case, else -1. */
+int parse_hex_digit(char c);
 /* Edit distance of at most 3 between a and b, or 4 for "farther"; for "did you mean". */
 int parse_distance(const char *a, const char *b);
 /* Well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms) without NUL. */

@@ -92,18 +92,6 @@ uuid_format(struct uuid u, char out[static UUID_STR_SIZE])
 	return out;
 }
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 static bool
 uuid_read(const char *at, struct uuid *ret)
 {
@@ -112,8 +100,8 @@ uuid_read(const char *at, struct uuid *ret)
 
 		if (dash_before_byte(i) && *at++ != '-')
 			return false;
-		high = hex_value(at[0]);
-		low = high < 0 ? -1 : hex_value(at[1]);
+		high = parse_hex_digit(at[0]);
+		low = high < 0 ? -1 : parse_hex_digit(at[1]);
 		if (low < 0)
 			return false;
 		ret->b[i] = (uint8_t)(high << 4 | low);

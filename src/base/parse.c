@@ -315,6 +315,18 @@ least(int a, int b, int c)
 }
 
 int
+parse_hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+int
 parse_distance(const char *a, const char *b)
 {
 	size_t n_a = strnlen(a, DISTANCE_LENGTH_MAX + 1), n_b = strnlen(b, DISTANCE_LENGTH_MAX + 1);

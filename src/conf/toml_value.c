@@ -7,16 +7,6 @@
 
 enum { ARRAY_MAX = 1024, NUMBER_BYTES_MAX = 127 };
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static char *
 put_utf8(char *out, uint32_t c)
 {
@@ -43,7 +33,7 @@ take_unicode(struct toml_reader *r, int digits, char **out)
 	uint32_t c = 0;
 
 	for (int i = 0; i < digits; i++) {
-		int digit = hex_digit(toml_peek(r));
+		int digit = parse_hex_digit(toml_peek(r));
 
 		if (digit < 0)
 			return toml_fail(r, start, "expected %d hexadecimal digits after \\%c",

@@ -3,18 +3,6 @@
 
 #include "parse.h"
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* Value of the escape that starts at in[0], which is '%'; -1 when it is malformed. */
 static int
 escape_value(const char *in, size_t n)
@@ -23,8 +11,8 @@ escape_value(const char *in, size_t n)
 
 	if (n < 3)
 		return -1;
-	high = hex_value(in[1]);
-	low = hex_value(in[2]);
+	high = parse_hex_digit(in[1]);
+	low = parse_hex_digit(in[2]);
 	return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 

@@ -296,10 +296,26 @@ an_echo_is_short_and_harmless(void **state)
 		assert_string_equal(parse_echo(cases[i].in, out), cases[i].out);
 }
 
+static void
+hexadecimal_digits_of_either_case_have_values_and_their_neighbours_have_none(void **state)
+{
+	static const char none[] = "/:@G`g \0";
+
+	(void)state;
+	for (int i = 0; i < 16; i++) {
+		assert_int_equal(parse_hex_digit("0123456789abcdef"[i]), i);
+		assert_int_equal(parse_hex_digit("0123456789ABCDEF"[i]), i);
+	}
+	for (size_t i = 0; i < sizeof(none); i++)
+		assert_int_equal(parse_hex_digit(none[i]), -1);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    hexadecimal_digits_of_either_case_have_values_and_their_neighbours_have_none),
 		cmocka_unit_test(whole_numbers_are_read_within_their_range),
 		cmocka_unit_test(what_is_no_whole_number_is_refused),
 		cmocka_unit_test(bytes_are_read_with_binary_units),
