@@ -3,9 +3,9 @@
 #define API_H
 
 /*
- * The REST API: route table, dispatch (id, route, credential, body, handler, reply, one log line)
- * and one file per endpoint.  api_handle and api_refuse run on the HTTP loop and never block;
- * handlers run on the work pool.
+ * The REST API: route table, dispatch (id, route, credential, permission, body, handler, reply,
+ * one log line) and one file per endpoint.  api_handle and api_refuse run on the HTTP loop and
+ * never block; handlers run on the work pool.
  */
 
 #include "base.h"
@@ -16,11 +16,17 @@
 #include <stdint.h>
 
 struct api;
+struct audit_desk;
 struct db;
 struct environments;
 struct http_req;
 struct job_limits;
+struct job_quota_defaults;
 struct metrics;
+struct quota_amounts;
+struct quota_amounts;
+struct rates;
+struct sign_key;
 struct tenants;
 struct work;
 
@@ -28,13 +34,17 @@ struct api_options {
 	struct db *db;
 	struct tenants *tenants;
 	const struct environments *environments;
-	const struct job_limits *limits; /* outlives the API */
+	const struct job_limits *limits; /* outlives the API; so do the next two */
+	const struct job_quota_defaults *job_quota;
+	const struct quota_amounts *quotas;  /* defaults of limits */
+	struct audit_desk *audit;            /* outlives the API */
+	const struct sign_key *evidence_key; /* the same */
 	struct metrics *metrics;
+	struct rates *rates; /* NULL: requests are not limited */
 	struct work *work;
-	int runs_dirfd; /* stays the caller's */
+	int runs_dirfd;  /* stays the caller's */
+	int spool_dirfd; /* for unlinked temporary files of exports; stays the caller's */
 	uint8_t cursor_key[32];
-	int streams_per_tenant;
-	int64_t queued_per_tenant;
 	struct log log;
 	void (*wake)(void *ctx);                        /* a job was queued or canceled */
 	bool (*ready)(void *ctx, const char **ret_why); /* beyond the database */

@@ -35,14 +35,23 @@ void auth_hex(const void *p, size_t n, char *out);
  * is the CRC-32 of everything before it, so that a mistyped key is refused without a look-up.
  */
 enum { AUTH_KEY_ID_LEN = 12, AUTH_KEY_SECRET_LEN = 32, AUTH_KEY_SIZE = 64 };
+enum auth_key_kind {
+	AUTH_KEY_SERVICE,  /* wdn_sk_: a service account of a tenant */
+	AUTH_KEY_PERSON,   /* wdn_pat_: a user of a tenant */
+	AUTH_KEY_OPERATOR, /* wdn_op_: an operator of the platform */
+	AUTH_KEY_KIND_COUNT
+};
+const char *auth_key_kind_name(enum auth_key_kind kind); /* "sk", "pat", "op" */
 struct auth_key {
+	enum auth_key_kind kind;
 	char text[AUTH_KEY_SIZE];       /* the whole key; shown once, wiped by the caller */
 	char id[AUTH_KEY_ID_LEN + 1];   /* public part, stored and shown */
 	uint8_t hash[AUTH_SHA256_SIZE]; /* SHA-256 of text, stored */
 };
-/* kind: "sk". */
-void auth_key_make(const char *kind, struct auth_key *ret);
-/* Fills id and hash, not text; ERR_UNAUTHENTICATED when form or checksum are wrong. */
+void auth_key_make(enum auth_key_kind kind, struct auth_key *ret);
+/* Another secret under a public part of AUTH_KEY_ID_LEN digits. */
+void auth_key_renew(enum auth_key_kind kind, const char *id, struct auth_key *ret);
+/* Fills kind, id and hash, not text; ERR_UNAUTHENTICATED when form, kind or checksum are wrong. */
 int auth_key_read(const char *text, struct auth_key *ret, struct err *e) MUST_CHECK;
 
 /*

@@ -56,8 +56,8 @@ struct conf {
  * args (each "--section.key=value"; what is none is an error, so the caller keeps its own words).
  * An unknown key, a key given twice in the file, or a value out of range is ERR_CONF with
  * file:line:column, or the variable or option, and the nearest known name; so is an unknown
- * WARDIAN_ variable, save WARDIAN_URL, WARDIAN_API_KEY, WARDIAN_OUTPUT, WARDIAN_CONF and
- * WARDIAN_TEST_*.  The last of equal options holds.  conf_done releases.
+ * WARDIAN_ variable, save WARDIAN_URL, WARDIAN_API_KEY, WARDIAN_OUTPUT, WARDIAN_CONTEXT,
+ * WARDIAN_CONF and WARDIAN_TEST_*.  The last of equal options holds.  conf_done releases.
  */
 int conf_load(const char *file, char *const env[], size_t n_args, char *const args[],
     struct conf *c, struct err *e) MUST_CHECK;

@@ -13,6 +13,7 @@
 #include "base.h"
 #include "err.h"
 #include "log.h"
+#include "net.h"
 
 #include <stdbool.h>
 
@@ -25,12 +26,20 @@ struct http_options {
 	const char *address; /* IPv4 or IPv6 literal */
 	uint16_t port;       /* 0: any */
 	int connections;
-	int connections_per_address; /* 0: no limit */
+	int connections_per_address;     /* or per /64 of IPv6; 0: no limit */
+	int64_t requests_per_connection; /* 0: no limit */
 	int streams;
-	/* Whole head, from accept or from its first byte; whole body; between requests.  An answer
-	 * whose reader takes less than 1 KiB/s for body_timeout_ms is cut. */
+	/* Whole head, from accept (the TLS handshake included) or from its first byte; whole body;
+	 * between requests.  A body that brings less than 1 KiB/s is cut after head_timeout_ms, an
+	 * answer whose reader takes less after body_timeout_ms. */
 	int64_t head_timeout_ms, body_timeout_ms, idle_timeout_ms;
 	size_t body_max_bytes;
+	/* Whose X-Forwarded-For is believed; they have no limit per address.  NULL: nobody. */
+	const struct net_cidrs *trusted_proxies;
+	/* PEM files; both make it HTTPS only, NULL or "" is none.  They are read again on
+	 * http_reload_certificate and when a look each tls_check_ms finds them changed. */
+	const char *tls_certificate, *tls_key;
+	int64_t tls_check_ms;
 	struct log log;
 	struct metrics *metrics; /* NULL: not counted */
 	/* Loop thread; must not block; takes the request and answers it now or later with one
@@ -43,11 +52,17 @@ struct http_options {
 	void *ctx;
 };
 
-/* Binds and listens; ERR_CONF when the address is taken.  Requests arrive once the loop runs. Files
- * are sent with sendfile(2) when the process ignores SIGPIPE by now, which it should. */
+/* Binds and listens; ERR_CONF when the address is taken or the certificate cannot be used.  Copies
+ * what the options point to.  Requests arrive once the loop runs.  Files are sent with sendfile(2)
+ * when the process ignores SIGPIPE by now, which it should.  Raises the soft limit of descriptors
+ * when the connections need it; where the hard one forbids that, it holds fewer and says so. */
 int http_new(
     struct loop *loop, const struct http_options *o, struct http **ret, struct err *e) MUST_CHECK;
 uint16_t http_port(const struct http *h);
+bool http_is_tls(const struct http *h);
+/* Loop thread: reads certificate and key again, for connections to come; when they cannot be used
+ * the old ones stay.  Says in the log what became of it.  Nothing without TLS. */
+void http_reload_certificate(struct http *h);
 /* Loop thread: stops accepting, tells streams to end, closes idle connections; done(ctx) when the
  * last connection is gone or after grace_ms. */
 void http_shutdown(struct http *h, int64_t grace_ms, void (*done)(void *ctx), void *ctx);
@@ -62,7 +77,11 @@ const char *http_req_path(const struct http_req *r);   /* raw, undecoded, withou
 const char *http_req_query(const struct http_req *r);  /* raw, "" when there is none */
 const char *http_req_header(const struct http_req *r, const char *name); /* NULL when absent */
 const char *http_req_body(const struct http_req *r, size_t *ret_n);
-const char *http_req_peer(const struct http_req *r);   /* source address as text */
+/* Where the request comes from: the peer of the connection, or whom a trusted proxy names.  Only
+ * the peer for a request that is refused. */
+const char *http_req_peer(const struct http_req *r);
+const struct net_addr *http_req_peer_addr(const struct http_req *r);
+bool http_req_is_tls(const struct http_req *r);
 int64_t http_req_started_ns(const struct http_req *r); /* monotonic, end of the request line */
 /* Free for the handler's owner (request arena, log context). */
 void http_req_set_data(struct http_req *r, void *data);

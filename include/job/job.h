@@ -3,11 +3,12 @@
 #define JOB_H
 
 /*
- * Jobs: the manifest (decode and check), the state table (pure), and the store.  The API's side
- * works in tenant transactions; the scheduler's side in system transactions, where every write
- * after the claim is fenced by the lease's epoch: zero rows mean the lease has moved on.
+ * Jobs: the state table (pure), the manifest (decode and check), and the store as tenants see it,
+ * in transactions of one tenant.  What lies in a project outside the `scope` of a call does not
+ * exist for it.  The scheduler's side is job_queue.h.
  */
 
+#include "access.h"
 #include "arena.h"
 #include "base.h"
 #include "db.h"
@@ -15,7 +16,6 @@
 #include "err.h"
 #include "id.h"
 #include "json.h"
-#include "tenant.h"
 
 #include <stdbool.h>
 
@@ -51,7 +51,8 @@ struct job_input {
 };
 struct job_spec {
 	const struct environment *environment;
-	const char *name; /* NULL: none */
+	const char *name;    /* NULL: none */
+	const char *project; /* name or prj_ id; NULL: "default" */
 	const char *const *argv;
 	size_t n_argv;
 	const struct job_input *inputs;
@@ -85,7 +86,7 @@ int job_spec_decode(const struct json *j, const struct environments *envs,
 /* --- API's side ----------------------------------------------------------------------------- */
 
 struct job {
-	struct uuid id;
+	struct uuid id, project;
 	enum job_state state;
 	const char *environment, *name;
 	const char *labels;               /* JSON */
@@ -99,133 +100,67 @@ struct job {
 	bool log_truncated;
 };
 
+/*
+ * Limits of tenants that have none of their own (tenant_quota); INT64_MAX: none.  A project has
+ * only limits of its own (project_quota), within its tenant's.  Names as in quota.def.
+ */
+struct job_quota_defaults {
+	int64_t jobs_queued, jobs_per_day, storage_bytes; /* held against submissions */
+	int64_t jobs_running, cpu_milli, memory_bytes;    /* held against claims */
+};
 struct job_submission {
 	struct job_spec spec;
 	const char *manifest; /* raw body */
 	size_t manifest_n;
 	const char *idempotency_key; /* NULL: none */
 	uint8_t fingerprint[32];     /* of route and body */
-	const char *request_id;
-	/* Jobs of this tenant that may wait; exact but for what commits at the same moment. */
-	int64_t queued_max;
+	struct job_quota_defaults quota;
 };
 /*
  * Durable when it returns.  *ret_replayed: the key was used before for the same request, *ret_id is
- * that job.  ERR_IDEMPOTENCY_REUSED for another request, ERR_QUOTA when too many wait.
+ * that job.  ERR_IDEMPOTENCY_REUSED for another request; ERR_INVALID naming /project for a project
+ * that is archived, does not exist, or is nothing that the caller may see; ERR_DENIED for one that
+ * it may see (project:read) but not submit to (job:create); ERR_QUOTA names the limit that is
+ * reached, exactly.  by->who is not NULL.
  */
-int job_submit(struct db *db, const struct principal *who, const struct job_submission *s,
+int job_submit(struct db *db, const struct caller *by, const struct job_submission *s,
     struct arena *mem, struct uuid *ret_id, bool *ret_replayed, struct err *e) MUST_CHECK;
-/* ERR_NOT_FOUND for unknown and foreign ids alike. */
-int job_get(struct db *db, struct tenant_id tenant, struct uuid id, struct arena *mem,
-    struct job *ret, struct err *e) MUST_CHECK;
+/* ERR_NOT_FOUND for unknown and foreign ids, and those outside the scope, alike. */
+int job_get(struct db *db, struct tenant_id tenant, const struct scope *scope, struct uuid id,
+    struct arena *mem, struct job *ret, struct err *e) MUST_CHECK;
 struct job_filter {
 	bool by_state;
 	enum job_state state;
+	struct uuid project;                  /* nil: any of the scope */
 	const char *environment;              /* NULL: any */
 	const char *label_name, *label_value; /* NULL: any */
 	struct uuid before;                   /* nil: from the newest; else ids older than this */
 	int64_t limit;                        /* 1 .. CAP_PAGE_ITEMS */
 };
 /* Newest first; *ret_more tells that another page follows. */
-int job_list(struct db *db, struct tenant_id tenant, const struct job_filter *f, struct arena *mem,
-    struct job **ret, size_t *ret_n, bool *ret_more, struct err *e) MUST_CHECK;
-/* Asks for the end; idempotent; ERR_CONFLICT with the state when it is over already. */
-int job_cancel(struct db *db, const struct principal *who, struct uuid id, const char *request_id,
+int job_list(struct db *db, struct tenant_id tenant, const struct scope *scope,
+    const struct job_filter *f, struct arena *mem, struct job **ret, size_t *ret_n, bool *ret_more,
+    struct err *e) MUST_CHECK;
+/* Asks for the end; idempotent; ERR_CONFLICT with the state when it is over already.  The scope is
+ * that of job:cancel. */
+int job_cancel(struct db *db, struct tenant_id tenant, const struct scope *scope,
+    const struct caller *by, struct uuid id, struct arena *mem, struct err *e) MUST_CHECK;
+/*
+ * Asks for the end of the tenant's live jobs, at most JOB_CANCEL_ALL of them, in one transaction;
+ * the number of those that nobody had asked before, or -1.  0: all have been asked.  For tenants
+ * that are being deleted.
+ */
+enum { JOB_CANCEL_ALL = 1000 };
+int64_t job_cancel_all(struct db *db, struct tenant_id tenant, const struct caller *by,
     struct arena *mem, struct err *e) MUST_CHECK;
 /* The newest 1,000 moves in order. */
 struct job_move_record {
 	int64_t number, at_wall_us;
 	const char *from, *to, *event, *detail; /* detail: JSON or NULL */
 };
-int job_history(struct db *db, struct tenant_id tenant, struct uuid id, struct arena *mem,
-    struct job_move_record **ret, size_t *ret_n, struct err *e) MUST_CHECK;
+int job_history(struct db *db, struct tenant_id tenant, const struct scope *scope, struct uuid id,
+    struct arena *mem, struct job_move_record **ret, size_t *ret_n, struct err *e) MUST_CHECK;
 /* The job as the API shows it; with_manifest only where it was read. */
 void job_print(const struct job *j, bool with_manifest, struct json_out *o);
-
-/* --- scheduler's side ----------------------------------------------------------------------- */
-
-/* A row of the hot table. */
-struct job_queued {
-	struct tenant_id tenant;
-	struct uuid id;
-	enum job_state state;
-	int64_t priority, queued_wall_us, cpu_milli, memory_bytes;
-	int64_t attempt, max_attempts, epoch;
-	struct uuid lease_owner; /* nil: none */
-	bool cancel_requested;
-};
-/*
- * Queued rows that are due, at most max, with those to be canceled.  Within a tenant: wishes to
- * cancel, then priority, then age; the tenants' rows are interleaved by that rank, so that the
- * backlog of one never hides another's.
- */
-int job_queue_waiting(struct db *db, int64_t max, struct arena *mem, struct job_queued **ret,
-    size_t *ret_n, struct err *e) MUST_CHECK;
-/* Rows leased to this node, whatever their state; for start-up and for cancel wishes. */
-int job_queue_mine(struct db *db, struct uuid node, struct arena *mem, struct job_queued **ret,
-    size_t *ret_n, struct err *e) MUST_CHECK;
-/* Rows whose lease ran out more than grace_ms ago (database clock). */
-int job_queue_expired(struct db *db, int64_t grace_ms, int64_t max, struct arena *mem,
-    struct job_queued **ret, size_t *ret_n, struct err *e) MUST_CHECK;
-
-struct job_claim {
-	struct tenant_id tenant;
-	struct uuid id;
-	int64_t epoch; /* out: the new epoch; 0 when somebody else was faster or it was canceled */
-	int64_t attempt;         /* out */
-	int64_t uid_slot;        /* out: of the tenant */
-	const char *manifest;    /* out, in mem */
-	int64_t created_wall_us; /* out */
-};
-/*
- * Claims a batch for the node in one transaction: lease, epoch + 1, state claimed, history.  n is
- * at most JOB_CLAIM_MAX.  The manifests of one batch are capped at 8 MiB: what lies beyond keeps
- * epoch 0 and is claimed by the next call, so an arena of 16 MiB always does.
- */
-enum { JOB_CLAIM_MAX = 256 };
-int job_claim(struct db *db, struct uuid node, int64_t lease_ms, struct job_claim *claims, size_t n,
-    struct arena *mem, struct err *e) MUST_CHECK;
-/* Extends the leases of all jobs of the node; the count. */
-int64_t job_lease_renew(
-    struct db *db, struct uuid node, int64_t lease_ms, struct err *e) MUST_CHECK;
-
-/* One state change.  Terminal moves also take the job off the hot table. */
-struct job_move {
-	struct tenant_id tenant;
-	struct uuid id;
-	int64_t epoch;
-	enum job_state from;
-	enum job_event on;
-	const char *detail; /* JSON or NULL; becomes `cause` when the move ends the job badly */
-	int64_t delay_ms;   /* back to the queue: not before now + delay */
-	bool refund;        /* back to the queue: the attempt does not count (platform cause) */
-	bool ok;            /* out, on success: false when the lease had moved on or the state was
-			     * another; nothing was written then */
-};
-/*
- * Applies moves in order, in one transaction; with job_claim the only caller of the only statement
- * that writes a state.  Each move must be a row of job_fsm.def other than CLAIM.  Any n, the same
- * job several times too.
- */
-int job_move(struct db_sys_tx *tx, struct job_move *moves, size_t n, struct err *e) MUST_CHECK;
-
-/* The record of one finished attempt; in the same transaction as its move, and after it, when it
- * was ok.  ERR_CONFLICT when the job is under another epoch (the transaction can go on). */
-struct job_attempt {
-	struct tenant_id tenant;
-	struct uuid id;
-	int64_t epoch;
-	struct uuid node;
-	const char *outcome; /* "exited", "oom", ... */
-	int64_t exit_code, signal;
-	int64_t started_wall_us, ended_wall_us;
-	int64_t wall_ns, cpu_user_ns, cpu_system_ns, memory_peak_bytes, throttled_ns;
-	int64_t log_bytes, output_files, output_bytes;
-	bool log_truncated;
-};
-int job_attempt_record(struct db_sys_tx *tx, const struct job_attempt *a, struct err *e) MUST_CHECK;
-/* Whether an attempt was recorded already (start-up after a lost acknowledgement). */
-int job_attempt_known(struct db *db, struct tenant_id tenant, struct uuid id, int64_t epoch,
-    bool *ret, struct err *e) MUST_CHECK;
 
 #endif

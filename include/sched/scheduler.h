@@ -21,12 +21,14 @@ struct sched;
 struct db;
 struct environments;
 struct job_limits;
+struct job_quota_defaults;
 struct metrics;
 
 struct sched_options {
 	struct db *db;
 	const struct environments *environments;
-	const struct job_limits *limits; /* outlives the scheduler */
+	const struct job_limits *limits;        /* outlives the scheduler */
+	const struct job_quota_defaults *quota; /* the same */
 	struct metrics *metrics;
 	struct uuid node;
 	int64_t cpu_milli, memory_bytes, jobs_max;

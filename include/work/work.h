@@ -2,18 +2,29 @@
 #ifndef WORK_H
 #define WORK_H
 
-/* Bounded pool of threads for work that may block.  work_push may be called from any thread. */
+/*
+ * Bounded pool of threads for work that may block, fair between classes of callers (tenants): each
+ * class has a queue of its own and the queues take turns, so that one caller's backlog delays
+ * another's by as many items as there are classes, not by its length.  Callable from any thread.
+ */
 
 #include "base.h"
 #include "err.h"
 
 struct work;
 
+/* Classes that share a queue by chance share its limits, too. */
+enum { WORK_QUEUES = 256 };
+
 /* name: at most 12 characters.  capacity: items that may wait. */
 int work_new(
     const char *name, int n_threads, int capacity, struct work **ret, struct err *e) MUST_CHECK;
-/* Queues fn(arg); -1 with ERR_BUSY when the queue is full, ERR_STOPPING after work_stop. */
+/* Queues fn(arg); -1 with ERR_BUSY when the pool is full, ERR_STOPPING after work_stop. */
 int work_push(struct work *w, void (*fn)(void *arg), void *arg, struct err *e) MUST_CHECK;
+/* The same for one class, which may hold a quarter of the places (at least one), and three quarters
+ * of the threads (all, when there are fewer than two), so that others always find both. */
+int work_push_for(
+    struct work *w, uint64_t class, void (*fn)(void *arg), void *arg, struct err *e) MUST_CHECK;
 int work_depth(struct work *w); /* items waiting now */
 /* Refuses new items, runs those that wait, joins the threads.  Idempotent; called by the thread
  * that made the pool, never by an item. */

@@ -9,20 +9,37 @@
 /* Embedded from openapi.json. */
 extern const unsigned char api_openapi_json[];
 
-enum { ASK_ARENA_BYTES = 4 << 20 /* one job with its manifest */ };
+enum { ASK_ARENA_BYTES = 4 << 20 /* one job with its manifest */, STATUS_OURS = 500 };
+
+/* Where the caller may see jobs now; what refuses it takes the job out of its sight. */
+static int
+scope_now(struct api *api, const struct follow_target *t, struct scope *ret, struct err *e)
+{
+	const struct credential c = { .authorization = t->authorization, .source = t->source };
+	struct principal who;
+
+	if (tenants_authenticate(api->o.tenants, &c, &who, e) == 0) {
+		principal_scope(&who, PERM_JOB_READ, ret);
+		return 0;
+	}
+	if (err_http_status(e->code) < STATUS_OURS)
+		return err_set(e, ERR_NOT_FOUND, "the caller may not see the job any more");
+	return -1;
+}
 
 /* Runs on the follower's thread. */
 static int
-ask_job(
-    void *ctx, struct tenant_id tenant, struct uuid id, struct follow_answer *ret, struct err *e)
+ask_job(void *ctx, const struct follow_target *t, struct follow_answer *ret, struct err *e)
 {
 	struct api *api = ctx;
 	AUTO(arena) mem = arena_new(ASK_ARENA_BYTES);
+	struct scope scope;
 	struct job job;
 
 	if (mem == NULL)
 		return err_set(e, ERR_NO_MEMORY, "no memory to look up a job");
-	if (job_get(api->o.db, tenant, id, mem, &job, e) < 0)
+	if (scope_now(api, t, &scope, e) < 0 ||
+	    job_get(api->o.db, t->tenant, &scope, t->job, mem, &job, e) < 0)
 		return -1;
 	*ret = (struct follow_answer){
 		.state = job.state, .epoch = job.epoch, .attempt = job.attempt
@@ -34,10 +51,10 @@ ask_job(
 static void
 resume(void *ctx, struct req *rq)
 {
-	struct api *api = ctx;
 	struct err e = { 0 };
 
-	if (work_push(api->o.work, req_resume, rq, &e) < 0) {
+	(void)ctx; /* the request knows its API */
+	if (req_push(rq, req_resume, &e) < 0) {
 		reply_problem(rq, &e);
 		req_send(rq);
 	}
@@ -48,7 +65,6 @@ api_new(const struct api_options *o, struct api **ret, struct err *e)
 {
 	struct api *api = calloc(1, sizeof(*api));
 	struct follow_options follow = { .runs_dirfd = o->runs_dirfd,
-		.per_tenant = o->streams_per_tenant,
 		.log = o->log,
 		.ask = ask_job,
 		.resume = resume,

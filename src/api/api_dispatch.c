@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The way of a request.  On the HTTP loop: make a struct req, find the route, push to the pool.  On
- * a worker, in this order: method and route, readiness, credential, Accept, body, path, query,
- * handler, reply, one log line.  The tenant comes from the credential alone; everything before the
- * credential is the same for everybody, so nothing can be learnt without one.
+ * The way of a request.  On the HTTP loop, which never blocks: make a struct req, find the route,
+ * count the source, recall the caller and count it, push to the pool under its tenant, so that one
+ * tenant's flood waits in a queue of its own.  On a worker, in this order: credential (when the
+ * loop could not recall it), permission, Accept, body, path, query, handler, audit, reply, one log
+ * line. The tenant comes from the credential alone; everything before the credential is the same
+ * for everybody, so nothing can be learnt without one.
  *
  * Two ways leave the column: a stream is handed to the follower when its head is sent, and a parked
- * request (long poll) comes back through req_resume, which goes straight to the handler.
+ * request (long poll) comes back through req_resume, which asks again who it is and goes to the
+ * handler.
  */
 
 #include "api_follow_internal.h"
@@ -19,7 +22,7 @@
 #include "fd.h"
 #include "http.h"
 #include "metrics.h"
-#include "parse.h"
+#include "rate.h"
 #include "work.h"
 
 #include <stdio.h>
@@ -72,6 +75,7 @@ req_new(struct api *api, struct http_req *http)
 	rq->peer = arena_strdup(mem, http_req_peer(http));
 	rq->started_ns = http_req_started_ns(http);
 	rq->reply.fd = -1;
+	rq->lacking = PERM_NONE;
 	buf_init(&rq->body, REPLY_MAX_BYTES);
 	if (rq->method == NULL || rq->raw_path == NULL || rq->peer == NULL) {
 		req_free(rq);
@@ -88,6 +92,7 @@ req_free(struct req *rq)
 {
 	if (rq == NULL)
 		return;
+	json_free(rq->doc);
 	buf_done(&rq->body);
 	fd_close(&rq->reply.fd);
 	if (rq->reply.follower != NULL)
@@ -116,6 +121,9 @@ check_route(struct req *rq, struct err *e)
 		return -1;
 	if (strcmp(rq->method, "OPTIONS") != 0)
 		return err_set(e, ERR_METHOD, "This endpoint allows %s.", allow);
+	if ((allowed & 1u << ROUTE_PATCH) != 0 &&
+	    reply_header(rq, "Accept-Patch", REQ_PATCH_MEDIA, e) < 0)
+		return -1;
 	rq->reply.kind = REPLY_BYTES;
 	rq->reply.status = 204;
 	return 0;
@@ -130,92 +138,68 @@ check_running(struct req *rq, struct err *e)
 	return 0;
 }
 
-static int
-check_credential(struct req *rq, struct err *e)
-{
-	if (rq->route->access == ROUTE_PUBLIC)
-		return 0;
-	if (tenants_authenticate(
-		rq->api->o.tenants, http_req_header(rq->http, "Authorization"), &rq->who, e) < 0)
-		return -1;
-	rq->authenticated = true;
-	return 0;
-}
+/* What a route answers with, most usual first. */
+static const char *const media_types[ROUTE_MEDIA_COUNT][4] = {
+	[ROUTE_JSON] = { "application/json" },
+	[ROUTE_TEXT] = { "text/plain" },
+	[ROUTE_JSON_OR_TEXT] = { "application/json", "text/plain" },
+	[ROUTE_LOG] = { "text/plain", "text/event-stream" },
+	[ROUTE_EXPORT] = { "application/json", "application/x-ndjson", "text/csv" },
+	[ROUTE_NDJSON] = { "application/x-ndjson" },
+};
 
 static int
 check_accept(struct req *rq, struct err *e)
 {
-	static const char *const types[][2] = {
-		[ROUTE_JSON] = { "application/json", NULL },
-		[ROUTE_TEXT] = { "text/plain", NULL },
-		[ROUTE_JSON_OR_TEXT] = { "application/json", "text/plain" },
-		[ROUTE_LOG] = { "text/plain", "text/event-stream" },
-	};
 	const char *accept = http_req_header(rq->http, "Accept");
-	enum route_media media = rq->route->media;
+	const char *const *types = media_types[rq->route->media];
+	AUTO_BUF list = { 0 };
 
-	if (accept == NULL || media == ROUTE_ANY)
+	if (accept == NULL || rq->route->media == ROUTE_ANY)
 		return 0;
-	for (size_t i = 0; i < 2 && types[media][i] != NULL; i++)
-		if (value_accept(accept, types[media][i]) > 0)
+	buf_init(&list, ERR_MSG_SIZE);
+	for (size_t i = 0; types[i] != NULL; i++) {
+		if (value_accept(accept, types[i]) > 0)
 			return 0;
-	return err_set(e, ERR_NOT_ACCEPTABLE, "This endpoint answers with %s%s%s; change Accept.",
-	    types[media][0], types[media][1] == NULL ? "" : " or ",
-	    types[media][1] == NULL ? "" : types[media][1]);
+		buf_printf(&list, "%s%s", i == 0 ? "" : " or ", types[i]);
+	}
+	return err_set(e, ERR_NOT_ACCEPTABLE, "This endpoint answers with %s; change Accept.",
+	    list.p == NULL ? "something else" : list.p);
+}
+
+static int
+check_media(const struct req *rq, struct err *e)
+{
+	const char *type = http_req_header(rq->http, "Content-Type");
+	const char *coding = http_req_header(rq->http, "Content-Encoding");
+
+	if (coding != NULL && strcmp(coding, "identity") != 0)
+		return err_set(e, ERR_MEDIA_TYPE, "Send the body without a Content-Encoding.");
+	if (type != NULL && value_media_is(type, "application/json"))
+		return 0;
+	if (rq->route->method != ROUTE_PATCH)
+		return err_set(e, ERR_MEDIA_TYPE,
+		    "Send the body as Content-Type: application/json (in UTF-8).");
+	if (type != NULL && value_media_is(type, "application/merge-patch+json"))
+		return 0;
+	return err_set(e, ERR_MEDIA_TYPE,
+	    "Send the change as Content-Type: application/merge-patch+json (in UTF-8).");
 }
 
 static int
 check_body(struct req *rq, struct err *e)
 {
-	const char *type = http_req_header(rq->http, "Content-Type");
-	const char *coding = http_req_header(rq->http, "Content-Encoding");
 	size_t n;
 
 	(void)http_req_body(rq->http, &n); /* only its length is asked for */
 	if (rq->route->body_max == 0 && n > 0)
 		return err_set(e, ERR_TOO_LARGE, "This endpoint takes no body; send none.");
-	if (rq->route->body_max == 0)
+	if (rq->route->body_max == 0 || (n == 0 && (rq->route->flags & ROUTE_BODY_OPTIONAL) != 0))
 		return 0;
 	if ((int64_t)n > rq->route->body_max)
 		return err_set(e, ERR_TOO_LARGE, "The body has %zu bytes; at most %lld are taken.",
 		    n, (long long)rq->route->body_max);
-	if (coding != NULL && strcmp(coding, "identity") != 0)
-		return err_set(e, ERR_MEDIA_TYPE, "Send the body without a Content-Encoding.");
-	if (type == NULL || !value_media_is(type, "application/json"))
-		return err_set(e, ERR_MEDIA_TYPE,
-		    "Send the body as Content-Type: application/json (in UTF-8).");
-	return 0;
-}
-
-/* One {placeholder}: decoded, and for ids checked. */
-static int
-read_arg(struct req *rq, size_t i, struct err *e)
-{
-	const char *name = rq->match.args[i].name;
-	size_t name_n = rq->match.args[i].name_n;
-	char *text = arena_alloc(rq->mem, rq->match.args[i].raw_n + 1);
-
-	if (text == NULL)
-		return arena_err(e);
-	if (http_decode(rq->match.args[i].raw, rq->match.args[i].raw_n, false, text) < 0)
-		return err_set(e, ERR_BAD_REQUEST,
-		    "The path holds a malformed percent escape, or bytes that are not UTF-8.");
-	if (strncmp(name, "job", name_n) == 0)
-		return id_parse("job", text, &rq->job, e);
-	if (strncmp(name, "path", name_n) == 0)
-		rq->path = text;
-	else
-		rq->name = text;
-	return 0;
-}
-
-static int
-read_args(struct req *rq, struct err *e)
-{
-	for (size_t i = 0; i < rq->match.n; i++)
-		if (read_arg(rq, i, e) < 0)
-			return -1;
-	return 0;
+	return check_media(rq, e);
 }
 
 static int
@@ -229,141 +213,43 @@ check_query(struct req *rq, struct err *e)
 static int
 handle(struct req *rq, struct err *e)
 {
-	if (check_route(rq, e) < 0)
+	if (req_authenticate(rq, e) < 0 || req_permit(rq, e) < 0 || check_accept(rq, e) < 0)
 		return -1;
-	if (rq->route == NULL)
-		return 0; /* OPTIONS */
-	if (check_running(rq, e) < 0 || check_credential(rq, e) < 0 || check_accept(rq, e) < 0)
-		return -1;
-	if (check_body(rq, e) < 0 || read_args(rq, e) < 0 || check_query(rq, e) < 0)
+	if (check_body(rq, e) < 0 || req_read_args(rq, e) < 0 || check_query(rq, e) < 0)
 		return -1;
 	return rq->route->handler(rq, e);
 }
 
-/* --- sending ---------------------------------------------------------------------------------- */
-
-static void
-log_access(const struct req *rq)
+/* A parked request went through all of this before; who asks may have lost the right meanwhile. */
+static int
+handle_again(struct req *rq, struct err *e)
 {
-	const struct api *api = rq->api;
-	int64_t ns = clock_mono_ns() - rq->started_ns;
-	const char *template = rq->route == NULL ? "unmatched" : rq->route->path;
-	const char *method = route_method_known(rq->method) ? rq->method : "_OTHER";
-	char status[16], us[24], tenant[ID_STR_SIZE] = "";
-	struct log log = log_with(&api->o.log, "request_id", rq->id);
-	struct log with_trace = log_with(&log, "trace_id", rq->trace_id);
-	struct log with_peer =
-	    log_with(rq->trace_id[0] == '\0' ? &log : &with_trace, "peer", rq->peer);
-	struct log with_tenant = log_with(&with_peer, "tenant", tenant);
-	struct log with_status =
-	    log_with(rq->authenticated ? &with_tenant : &with_peer, "status", status);
-	struct log with_time = log_with(&with_status, "dur_us", us);
-	struct log with_problem = log_with(&with_time, "problem", rq->problem);
-	struct log *line = rq->problem == NULL ? &with_time : &with_problem;
-
-	metrics_request(api->o.metrics, method, template, rq->reply.status, ns);
-	if (rq->authenticated)
-		(void)id_format("ten", rq->who.tenant.uuid, tenant);    /* returns tenant */
-	(void)snprintf(status, sizeof(status), "%d", rq->reply.status); /* both fit */
-	(void)snprintf(us, sizeof(us), "%lld", (long long)(ns / 1000));
-	if (rq->route != NULL && (rq->route->flags & ROUTE_QUIET) != 0)
-		log_debug(line, "%s %s", method, rq->raw_path);
-	else
-		log_info(line, "%s %s", method, rq->raw_path);
-}
-
-static bool
-has_header(const struct req *rq, const char *name)
-{
-	for (size_t i = 0; i < rq->n_headers; i++)
-		if (strcmp(rq->headers[i].name, name) == 0)
-			return true;
-	return false;
+	rq->authenticated = false;
+	if (req_authenticate(rq, e) < 0 || req_permit(rq, e) < 0)
+		return -1;
+	return rq->route->handler(rq, e);
 }
 
 static void
-set_header(struct req *rq, const char *name, const char *value)
+finish(struct req *rq, int rc, struct err *e)
 {
-	struct err e = { 0 };
+	struct err why = { 0 };
 
-	/* An answer without one of its headers is better than none. */
-	if (http_req_set_header(rq->http, name, value, &e) < 0)
-		log_err(&rq->api->o.log, LOG_LEVEL_WARN, &e, "header left out");
-}
-
-static void
-set_headers(struct req *rq)
-{
-	static const char *const always[][2] = {
-		{ "Cache-Control", "no-store" },
-		{ "X-Content-Type-Options", "nosniff" },
-		{ "Content-Security-Policy",
-		    "default-src 'none'; frame-ancestors 'none'; sandbox" },
-	};
-
-	set_header(rq, "X-Request-Id", rq->id);
-	for (size_t i = 0; i < ARRAY_LEN(always); i++)
-		if (!has_header(rq, always[i][0]))
-			set_header(rq, always[i][0], always[i][1]);
-	for (size_t i = 0; i < rq->n_headers; i++)
-		set_header(rq, rq->headers[i].name, rq->headers[i].value);
-}
-
-static void
-send_bytes(struct req *rq)
-{
-	size_t n;
-	char *p = buf_take(&rq->body, &n);
-
-	if (p == NULL)
-		http_reply(rq->http, rq->reply.status, "", 0);
-	else
-		http_reply_take(rq->http, rq->reply.status, p, n);
-}
-
-/* The http module refuses a stream before it has sent anything, so the problem can still follow. */
-static bool
-send_stream(struct req *rq)
-{
-	struct http_stream *stream;
-	struct err e = { 0 };
-
-	if (http_reply_stream(rq->http, FOLLOW_BUFFER_BYTES, &stream, &e) < 0) {
-		reply_problem(rq, &e);
-		set_headers(rq);
-		return false;
-	}
-	follow_stream(rq->api->follow, rq->reply.follower, stream);
-	rq->reply.follower = NULL;
-	return true;
-}
-
-void
-req_send(struct req *rq)
-{
-	set_headers(rq);
-	if (rq->reply.kind == REPLY_FILE)
-		http_reply_file(rq->http, rq->reply.status, fd_take(&rq->reply.fd),
-		    rq->reply.offset, rq->reply.n);
-	else if (rq->reply.kind != REPLY_STREAM || !send_stream(rq))
-		send_bytes(rq);
-	log_access(rq);
-	req_free(rq);
-}
-
-static void
-finish(struct req *rq, int rc, const struct err *e)
-{
-	if (rc < 0)
-		reply_problem(rq, e);
-	REQUIRE(rq->reply.kind != REPLY_NONE);
-	if (rq->reply.kind == REPLY_PARK) {
+	if (rc == 0 && rq->reply.kind == REPLY_PARK) {
 		struct follower *f = rq->reply.follower;
 
 		rq->reply = (struct reply){ .fd = -1 };
 		follow_park(rq->api->follow, f, rq);
 		return;
 	}
+	/* What cannot be recorded is not told. */
+	if (req_record(rq, rc, e, &why) < 0) {
+		rc = -1;
+		*e = why;
+	}
+	if (rc < 0)
+		reply_problem(rq, e);
+	REQUIRE(rq->reply.kind != REPLY_NONE);
 	req_send(rq);
 }
 
@@ -385,7 +271,7 @@ req_resume(void *arg)
 	int rc;
 
 	rq->resumed = true;
-	rc = rq->route->handler(rq, &e);
+	rc = handle_again(rq, &e);
 	finish(rq, rc, &e);
 }
 
@@ -400,30 +286,76 @@ reply_no_memory(struct http_req *http)
 	http_reply(http, 503, text, sizeof(text) - 1);
 }
 
+/* The queue of a request: its tenant's, or before that is known its address's. */
+static uint64_t
+class_of(const struct req *rq)
+{
+	uint64_t class = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+
+	if (rq->authenticated)
+		memcpy(&class, rq->who.tenant.uuid.b + sizeof(struct uuid) - sizeof(class),
+		    sizeof(class));
+	for (const char *p = rq->peer; !rq->authenticated && *p != '\0'; p++)
+		class = (class ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
+	return class;
+}
+
+int
+req_push(struct req *rq, void (*fn)(void *rq), struct err *e)
+{
+	if (work_push_for(rq->api->o.work, class_of(rq), fn, rq, e) == 0)
+		return 0;
+	metrics_add_by(rq->api->o.metrics, METRIC_HTTP_REFUSED, "queue", 1);
+	return -1;
+}
+
+/* Probes are not counted: who watches the server sees it in a flood, too. */
+static int
+check_source(struct req *rq, struct err *e)
+{
+	if (rq->api->o.rates == NULL ||
+	    (rq->route != NULL && (rq->route->flags & ROUTE_QUIET) != 0))
+		return 0;
+	return rates_take_source(rq->api->o.rates, rq->peer, e);
+}
+
+/* Everything that is known without blocking.  1: answered already (OPTIONS). */
+static int
+admit(struct req *rq, struct err *e)
+{
+	int rc = check_route(rq, e);
+
+	if (check_source(rq, e) < 0 || rc < 0)
+		return -1;
+	if (rq->route == NULL)
+		return 1;
+	if (check_running(rq, e) < 0)
+		return -1;
+	return req_recall(rq, e);
+}
+
 void
 api_handle(void *ctx, struct http_req *http)
 {
 	struct api *api = ctx;
 	struct req *rq = req_new(api, http);
-	const struct route *route;
-	struct route_match match;
 	struct err e = { 0 };
-	unsigned allowed;
+	int rc;
 
 	if (rq == NULL) {
 		reply_no_memory(http);
 		return;
 	}
-	route = route_find(rq->method, rq->raw_path, &match, &allowed);
-	if (route != NULL && (route->flags & ROUTE_INLINE) != 0) {
+	rc = admit(rq, &e);
+	if (rc == 0 && (rq->route->flags & ROUTE_INLINE) != 0) {
 		run(rq);
 		return;
 	}
-	if (work_push(api->o.work, run, rq, &e) < 0) {
-		metrics_add_by(api->o.metrics, METRIC_HTTP_REFUSED, "queue", 1);
+	if (rc == 0 && req_push(rq, run, &e) == 0)
+		return;
+	if (rc <= 0)
 		reply_problem(rq, &e);
-		req_send(rq);
-	}
+	req_send(rq);
 }
 
 void

@@ -12,6 +12,7 @@
 
 #include "api_follow_internal.h"
 
+#include "auth.h"
 #include "clock.h"
 #include "fd.h"
 #include "http.h"
@@ -19,6 +20,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 enum {
@@ -90,7 +92,7 @@ follow_ask(struct follow *f, struct follower *w, int64_t every_ms, struct follow
 		return 0;
 	f->asks_left--;
 	w->ask_ms = f->now_ms + pause_ms;
-	if (f->o.ask(f->o.ctx, w->target.tenant, w->target.job, ret, &e) == 0)
+	if (f->o.ask(f->o.ctx, &w->target, ret, &e) == 0)
 		return 1;
 	if (e.code == ERR_NOT_FOUND)
 		return -1;
@@ -170,6 +172,9 @@ release(struct follower *w)
 {
 	api_log_close(&w->log);
 	fd_close(&w->run_dirfd);
+	if (w->credential != NULL)
+		auth_wipe(w->credential, w->credential_n);
+	free(w->credential);
 	free(w);
 }
 
@@ -233,33 +238,54 @@ follow_run(void *arg)
 
 /* --- handing over ----------------------------------------------------------------------------- */
 
-static int
+static int64_t
 count_of_tenant(const struct follow *f, struct tenant_id tenant)
 {
-	int n = 0;
+	int64_t n = 0;
 
 	for (const struct follower *w = f->list; w != NULL; w = w->next)
 		n += w->kind != FOLLOWER_OVER && uuid_cmp(w->target.tenant.uuid, tenant.uuid) == 0;
 	return n;
 }
 
+static struct follower *
+follower_new(const struct follow_target *t)
+{
+	struct follower *w = calloc(1, sizeof(*w));
+	size_t n = strlen(t->authorization) + 1, source_n = strlen(t->source) + 1;
+
+	if (w == NULL)
+		return NULL;
+	w->log = (struct api_log){ .fd = -1, .index_fd = -1, .which = t->which };
+	w->run_dirfd = -1;
+	w->target = *t;
+	w->credential_n = n + source_n;
+	w->credential = malloc(w->credential_n);
+	if (w->credential == NULL) {
+		release(w);
+		return NULL;
+	}
+	memcpy(w->credential, t->authorization, n);
+	memcpy(w->credential + n, t->source, source_n);
+	w->target.authorization = w->credential;
+	w->target.source = w->credential + n;
+	w->over = job_state_terminal(t->seen.state);
+	w->until_ms = clock_mono_ms() + t->wait_ms;
+	return w;
+}
+
 int
 follow_reserve(
     struct follow *f, const struct follow_target *t, struct follower **ret, struct err *e)
 {
-	struct follower *w = calloc(1, sizeof(*w));
+	struct follower *w = follower_new(t);
 	bool stopping, full;
 
 	if (w == NULL)
 		return err_set(e, ERR_NO_MEMORY, "The server is short of memory; try again later.");
-	w->target = *t;
-	w->log = (struct api_log){ .fd = -1, .index_fd = -1, .which = t->which };
-	w->run_dirfd = -1;
-	w->over = job_state_terminal(t->seen.state);
-	w->until_ms = clock_mono_ms() + t->wait_ms;
 	lock_take(&f->lock);
 	stopping = f->stopping;
-	full = count_of_tenant(f, t->tenant) >= f->o.per_tenant;
+	full = count_of_tenant(f, t->tenant) >= t->at_most;
 	if (!stopping && !full) {
 		w->next = f->list;
 		f->list = w;
@@ -268,13 +294,14 @@ follow_reserve(
 	lock_give(&f->lock);
 	if (!stopping && !full)
 		return 0;
-	free(w);
+	release(w);
 	if (stopping)
 		return err_set(
 		    e, ERR_STOPPING, "The server is shutting down; try again in a moment.");
 	return err_set(e, ERR_QUOTA,
-	    "This tenant has %d streams and long polls open, as many as it may; close one first.",
-	    f->o.per_tenant);
+	    "This tenant has %lld streams and long polls open, as many as it may (quota streams); "
+	    "close one first, or ask the operator for more.",
+	    (long long)t->at_most);
 }
 
 void

@@ -35,13 +35,14 @@ struct follow_answer {
 	enum job_state state;
 	int64_t epoch, attempt;
 };
+struct follow_target;
 struct follow_options {
 	int runs_dirfd;
-	int per_tenant;
 	struct log log;
 	/* Both run on the follower's thread. */
-	int (*ask)(void *ctx, struct tenant_id tenant, struct uuid job, struct follow_answer *ret,
-	    struct err *e);
+	/* ERR_NOT_FOUND: the job, or the caller's right to see it, is gone. */
+	int (*ask)(
+	    void *ctx, const struct follow_target *t, struct follow_answer *ret, struct err *e);
 	void (*resume)(void *ctx, struct req *rq); /* takes the request */
 	void *ctx;
 };
@@ -57,6 +58,10 @@ struct follow_target {
 	int which;                 /* LOG_BOTH, ... */
 	int64_t offset;
 	int64_t wait_ms; /* of a long poll */
+	int64_t at_most; /* streams and long polls of the tenant */
+	/* What the caller presented: what was true when it asked need not be an hour later.
+	 * Copied by follow_reserve. */
+	const char *authorization, *source;
 };
 /* ERR_QUOTA when the tenant has as many as it may, ERR_STOPPING after the drain. */
 int follow_reserve(struct follow *f, const struct follow_target *t, struct follower **ret,
@@ -71,8 +76,11 @@ void follow_park(struct follow *f, struct follower *w, struct req *rq);
 enum follower_kind { FOLLOWER_RESERVED, FOLLOWER_STREAM, FOLLOWER_PARKED, FOLLOWER_OVER };
 
 struct follower {
-	struct follower *next;       /* written before it is listed, then by the thread alone */
-	struct follow_target target; /* tenant and job: immutable; the rest: thread */
+	struct follower *next; /* written before it is listed, then by the thread alone */
+	/* tenant, job, authorization and source: immutable; the rest: thread */
+	struct follow_target target;
+	char *credential; /* owns authorization and source */
+	size_t credential_n;
 
 	/* under follow.lock */
 	enum follower_kind kind;

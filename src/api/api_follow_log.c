@@ -11,6 +11,7 @@
 #include "api_follow_internal.h"
 #include "api_value_internal.h"
 
+#include "base64.h"
 #include "fd.h"
 #include "http.h"
 #include "json.h"
@@ -85,7 +86,7 @@ send_chunk(struct follow *f, struct follower *w, const struct api_log_piece *p)
 	} else {
 		json_out_key(&o, "base64");
 		json_out_raw(&o, "\"");
-		value_base64(&f->text, f->chunk, p->n);
+		base64_append(&f->text, BASE64_STANDARD, f->chunk, p->n);
 		buf_char(&f->text, '"');
 	}
 	return send_event(f, w, &o);

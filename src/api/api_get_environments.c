@@ -22,14 +22,14 @@ api_get_environments(struct req *rq, struct err *e)
 
 /* GET /v1/environments/{environment}: one of them. */
 int
-api_get_environments_name(struct req *rq, struct err *e)
+api_get_environments_environment(struct req *rq, struct err *e)
 {
 	const struct environments *set = rq->api->o.environments;
-	const struct environment *env = environments_find(set, rq->name);
-	const char *near;
+	const char *name = req_text(rq, "environment"), *near;
+	const struct environment *env = environments_find(set, name);
 
 	if (env == NULL) {
-		near = environments_nearest(set, rq->name);
+		near = environments_nearest(set, name);
 		if (near[0] == '\0')
 			return err_set(e, ERR_NOT_FOUND,
 			    "No environment has this name; GET /v1/environments lists them.");

@@ -10,12 +10,11 @@ enum { WAIT_MAX_MS = 60000 };
 static int
 park(struct req *rq, const struct job *job, int64_t wait_ms, struct err *e)
 {
-	const struct follow_target target = { .tenant = rq->who.tenant,
-		.job = job->id,
+	struct follow_target target = { .job = job->id,
 		.seen = { .state = job->state, .epoch = job->epoch },
 		.wait_ms = wait_ms };
 
-	if (follow_reserve(rq->api->follow, &target, &rq->reply.follower, e) < 0)
+	if (req_follow(rq, &target, e) < 0)
 		return -1;
 	rq->reply.kind = REPLY_PARK;
 	return 0;

@@ -23,7 +23,8 @@ api_get_jobs_job_events(struct req *rq, struct err *e)
 	struct job_move_record *moves;
 	size_t n;
 
-	if (job_history(rq->api->o.db, rq->who.tenant, rq->job, rq->mem, &moves, &n, e) < 0)
+	if (job_history(rq->api->o.db, rq->who.tenant, &rq->scope, req_id(rq, "job"), rq->mem,
+		&moves, &n, e) < 0)
 		return req_job_error(e);
 	json_out_begin(o);
 	json_out_key(o, "data");

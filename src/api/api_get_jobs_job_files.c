@@ -17,7 +17,7 @@ print_file(struct req *rq, const struct object_file *f, struct json_out *o, stru
 	char id[ID_STR_SIZE];
 
 	buf_init(&href, 3 * CAP_PATH_BYTES + 128);
-	buf_printf(&href, "/v1/jobs/%s/files/", id_format("job", rq->job, id));
+	buf_printf(&href, "/v1/jobs/%s/files/", id_format("job", req_id(rq, "job"), id));
 	value_escape(&href, f->path, "/");
 	if (buf_check(&href, e) < 0)
 		return -1;

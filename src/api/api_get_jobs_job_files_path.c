@@ -17,13 +17,14 @@ static int
 open_file(struct req *rq, const struct job *job, int *ret_fd, struct err *e)
 {
 	AUTO_FD int dirfd = -1;
+	const char *path = req_text(rq, "path");
 	int64_t size;
 	int found = req_open_out(rq, job, "out/files", &dirfd, e);
 
 	if (found < 0)
 		return -1;
-	if (found > 0 && object_path_valid(rq->path, NULL)) {
-		if (object_open(dirfd, rq->path, ret_fd, &size, e) == 0)
+	if (found > 0 && object_path_valid(path, NULL)) {
+		if (object_open(dirfd, path, ret_fd, &size, e) == 0)
 			return 0;
 		if (e->code != ERR_NOT_FOUND)
 			return -1;
@@ -37,11 +38,11 @@ static int
 put_disposition(struct req *rq, struct err *e)
 {
 	AUTO_BUF b;
-	const char *slash = strrchr(rq->path, '/');
+	const char *path = req_text(rq, "path"), *slash = strrchr(path, '/');
 
 	buf_init(&b, 3 * CAP_PATH_BYTES + 64);
 	buf_str(&b, "attachment; filename*=UTF-8''");
-	value_escape(&b, slash == NULL ? rq->path : slash + 1, "");
+	value_escape(&b, slash == NULL ? path : slash + 1, "");
 	if (buf_check(&b, e) < 0)
 		return -1;
 	return reply_header(rq, "Content-Disposition", b.p, e);

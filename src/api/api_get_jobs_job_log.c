@@ -150,8 +150,7 @@ put_stream_headers(struct req *rq, struct err *e)
 static int
 reply_events(struct req *rq, const struct job *job, int which, int64_t offset, struct err *e)
 {
-	struct follow_target target = { .tenant = rq->who.tenant,
-		.job = job->id,
+	struct follow_target target = { .job = job->id,
 		.which = which,
 		.seen = { .state = job->state, .epoch = job->epoch, .attempt = job->attempt },
 		.offset = offset };
@@ -171,7 +170,7 @@ reply_events(struct req *rq, const struct job *job, int which, int64_t offset, s
 		rq->reply.kind = REPLY_BYTES;
 		return 0;
 	}
-	if (follow_reserve(rq->api->follow, &target, &rq->reply.follower, e) < 0)
+	if (req_follow(rq, &target, e) < 0)
 		return -1;
 	rq->reply.kind = REPLY_STREAM;
 	return 0;

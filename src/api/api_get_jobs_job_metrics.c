@@ -16,8 +16,8 @@ print_points(struct req *rq, const char *name, int64_t limit, struct json_out *o
 	size_t n, shown;
 
 	/* One more than asked for tells whether there is more. */
-	if (result_points(rq->api->o.db, rq->who.tenant, rq->job, name, limit + 1, rq->mem, &points,
-		&n, e) < 0)
+	if (result_points(rq->api->o.db, rq->who.tenant, req_id(rq, "job"), name, limit + 1,
+		rq->mem, &points, &n, e) < 0)
 		return -1;
 	shown = n > (size_t)limit ? (size_t)limit : n;
 	json_put_text(o, "name", name);
@@ -55,7 +55,8 @@ api_get_jobs_job_metrics(struct req *rq, struct err *e)
 		return -1;
 	json_out_begin(o);
 	json_put_text(o, "job_id", id_format("job", job.id, id));
-	rc = name == NULL ? req_series_print(rq, o, e) : print_points(rq, name, limit, o, e);
+	rc =
+	    name == NULL ? req_series_print(rq, job.id, o, e) : print_points(rq, name, limit, o, e);
 	if (rc < 0)
 		return -1;
 	json_out_end(o);

@@ -36,7 +36,7 @@ api_get_jobs_job_result(struct req *rq, struct err *e)
 		    "The job is %s; its result is there once it is over (GET "
 		    "/v1/jobs/{job}?wait=60s).",
 		    job_state_name(job.state));
-	if (result_values(rq->api->o.db, rq->who.tenant, rq->job, rq->mem, &values, &n, e) < 0)
+	if (result_values(rq->api->o.db, rq->who.tenant, job.id, rq->mem, &values, &n, e) < 0)
 		return -1;
 	o = reply_begin(rq);
 	json_out_begin(o);
@@ -47,7 +47,7 @@ api_get_jobs_job_result(struct req *rq, struct err *e)
 	for (size_t i = 0; i < n; i++)
 		print_value(&values[i], o);
 	json_out_end(o);
-	if (req_series_print(rq, o, e) < 0)
+	if (req_series_print(rq, job.id, o, e) < 0)
 		return -1;
 	json_out_end(o);
 	return reply_json_tagged(rq, e);

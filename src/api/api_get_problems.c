@@ -52,7 +52,7 @@ int
 api_get_problems_slug(struct req *rq, struct err *e)
 {
 	struct json_out *o = reply_begin(rq);
-	enum err_code code = err_code_of_slug(rq->name);
+	enum err_code code = err_code_of_slug(req_text(rq, "slug"));
 
 	if (code == ERR_NONE)
 		return err_set(

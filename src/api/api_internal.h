@@ -9,6 +9,8 @@
  */
 
 #include "api.h"
+#include "api_reply_internal.h"
+#include "api_req_internal.h"
 #include "api_route_internal.h"
 #include "api_value_internal.h"
 #include "arena.h"
@@ -23,9 +25,6 @@
 
 struct follow;
 struct follower;
-
-/* A strong entity tag with its quotes. */
-enum { ETAG_SIZE = 64 };
 
 struct api {
 	/* immutable after api_new */
@@ -58,10 +57,19 @@ struct reply {
 	struct follower *follower; /* owned until it is sent */
 };
 
-enum { REQ_ID_SIZE = 65, REPLY_HEADERS_MAX = 16 };
+enum { REQ_ID_SIZE = 65, REPLY_HEADERS_MAX = 24 };
 struct reply_header {
 	const char *name;  /* static */
 	const char *value; /* in the request's arena */
+};
+
+/* One {placeholder} of the path. */
+struct req_arg {
+	const char *name; /* points into the template */
+	size_t name_n;
+	const char *text;   /* decoded */
+	const char *prefix; /* type of the id; NULL: it is a name */
+	struct uuid id;
 };
 
 struct req {
@@ -77,10 +85,14 @@ struct req {
 	struct route_match match;
 	bool authenticated;
 	struct principal who;
-	struct uuid job;  /* {job} */
-	const char *name; /* {environment}, {slug} */
-	const char *path; /* {path...} */
-	bool resumed;     /* back from the follower: do not park again */
+	struct scope scope;   /* where the route's permission holds */
+	struct caller caller; /* for the stores */
+	size_t n_args;
+	struct req_arg args[ROUTE_ARGS_MAX];
+	enum permission lacking; /* behind ERR_DENIED; PERM_NONE: another reason */
+	const char *violated;    /* JSON array of the rate limits behind ERR_RATE; NULL: none */
+	bool resumed;            /* back from the follower: do not park again */
+	struct json *doc;        /* the body, once it was decoded */
 	struct buf body;
 	struct json_out out;
 	struct reply_header headers[REPLY_HEADERS_MAX];
@@ -96,43 +108,26 @@ void req_free(struct req *rq);
 void req_send(struct req *rq);
 /* Work item: handles a request that the follower gave back. */
 void req_resume(void *rq);
+/* Pushes a work item for the request; -1 when the pool is full.  Any thread. */
+int req_push(struct req *rq, void (*fn)(void *rq), struct err *e) MUST_CHECK;
 
-/* --- replies: the last call of a handler; nothing leaves before dispatch sends it ------------- */
+/* Accept-Patch (RFC 5789 section 3.1) of every resource that can be changed. */
+#define REQ_PATCH_MEDIA "application/merge-patch+json, application/json"
 
-/* Starts a JSON body. */
-struct json_out *reply_begin(struct req *rq);
-int reply_json(struct req *rq, int status, struct err *e) MUST_CHECK;
-/* The same with an ETag over the body, and 304 or 412 when the request's conditions say so. */
-int reply_json_tagged(struct req *rq, struct err *e) MUST_CHECK;
-/* Text that is in rq->body. */
-int reply_text(struct req *rq, const char *content_type, struct err *e) MUST_CHECK;
-/* Sets a header of the answer, in place of one with the same name.  name is static. */
-int reply_header(struct req *rq, const char *name, const char *value, struct err *e) MUST_CHECK;
-int reply_header_i64(struct req *rq, const char *name, int64_t value, struct err *e) MUST_CHECK;
-/* Evaluates If-Match and If-None-Match: 1 when a 304 was prepared, 0 to go on, -1 for 412. */
-int reply_conditional(struct req *rq, const char *etag, struct err *e) MUST_CHECK;
-void etag_of(const void *p, size_t n, char out[static ETAG_SIZE]);
-/* Replaces whatever was prepared, except for Allow and Content-Range, by a problem document. */
-void reply_problem(struct req *rq, const struct err *e);
-/* One type of problem, for the pages. */
-void problem_type_print(enum err_code code, struct json_out *o);
+/* --- the caller, in the order of dispatch ----------------------------------------------------- */
 
-/* --- what several handlers need --------------------------------------------------------------- */
-
-/* The job of the path; the same ERR_NOT_FOUND for unknown and foreign ids. */
-int req_job(struct req *rq, struct job *ret, struct err *e) MUST_CHECK;
-int req_job_error(struct err *e);
-/* POST /v1/jobs and POST /simulate. */
-struct submitted {
-	struct uuid id;
-	bool replayed;
-};
-int req_submit(struct req *rq, struct submitted *ret, struct err *e) MUST_CHECK;
-/* Opens out/<name> of the job's latest attempt: 1, or 0 when there is none (yet). */
-int req_open_out(
-    struct req *rq, const struct job *job, const char *name, int *ret_fd, struct err *e) MUST_CHECK;
-/* JSON has no NaN and infinities: they are the texts "NaN", "Infinity" and "-Infinity". */
-void req_number_print(struct json_out *o, const char *name, double v);
-int req_series_print(struct req *rq, struct json_out *o, struct err *e) MUST_CHECK;
+/* On the HTTP loop: 0 to go on, with the caller known if it was cached; -1 refused. */
+int req_recall(struct req *rq, struct err *e) MUST_CHECK;
+/* On a worker. */
+int req_authenticate(struct req *rq, struct err *e) MUST_CHECK;
+/* Takes one token for the caller and prepares the RateLimit headers; ERR_RATE when there is none.
+ * Never blocks. */
+int req_rate(struct req *rq, struct err *e) MUST_CHECK;
+/* Checks the route's permission and sets the scope. */
+int req_permit(struct req *rq, struct err *e) MUST_CHECK;
+int req_read_args(struct req *rq, struct err *e) MUST_CHECK;
+/* Once, before the answer is sent: writes what the audit log has to know of it.  rc and why: how
+ * the handler ended. */
+int req_record(struct req *rq, int rc, const struct err *why, struct err *e) MUST_CHECK;
 
 #endif

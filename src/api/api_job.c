@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the endpoints below /v1/jobs share. */
 
+#include "api_follow_internal.h"
 #include "api_internal.h"
-#include "api_value_internal.h"
 
-#include "auth.h"
 #include "caps.h"
 #include "fd.h"
 #include "http.h"
 #include "metrics.h"
 #include "object.h"
+#include "quota.h"
 #include "result.h"
 
 #include <math.h>
-#include <string.h>
 
 /* Foreign, removed and invented ids get one sentence, so that nothing can be told from it. */
 int
@@ -27,24 +26,17 @@ req_job_error(struct err *e)
 int
 req_job(struct req *rq, struct job *ret, struct err *e)
 {
-	if (job_get(rq->api->o.db, rq->who.tenant, rq->job, rq->mem, ret, e) < 0)
+	enum permission perm = route_permission(rq->route);
+	struct scope readable;
+	struct job job;
+
+	principal_scope(&rq->who, PERM_JOB_READ, &readable);
+	if (job_get(rq->api->o.db, rq->who.tenant, &readable, req_id(rq, "job"), rq->mem, &job, e) <
+	    0)
 		return req_job_error(e);
-	return 0;
-}
-
-static int
-fingerprint(const struct req *rq, const char *body, size_t n, uint8_t out[static AUTH_SHA256_SIZE],
-    struct err *e)
-{
-	AUTO(auth_digest) d = NULL;
-
-	if (auth_digest_new(&d, e) < 0)
+	if (perm != PERM_JOB_READ && req_may_in(rq, perm, job.project, e) < 0)
 		return -1;
-	/* The NULs keep method, route and body apart. */
-	auth_digest_add(d, rq->method, strlen(rq->method) + 1);
-	auth_digest_add(d, rq->route->path, strlen(rq->route->path) + 1);
-	auth_digest_add(d, body, n);
-	auth_digest_end(d, out);
+	*ret = job;
 	return 0;
 }
 
@@ -56,7 +48,7 @@ submit(struct req *rq, const struct json *manifest, struct job_submission *s, st
 
 	if (job_spec_decode(manifest, o->environments, o->limits, rq->mem, &s->spec, e) < 0)
 		return -1;
-	return job_submit(o->db, &rq->who, s, rq->mem, &ret->id, &ret->replayed, e);
+	return job_submit(o->db, &rq->caller, s, rq->mem, &ret->id, &ret->replayed, e);
 }
 
 static int
@@ -76,19 +68,11 @@ int
 req_submit(struct req *rq, struct submitted *ret, struct err *e)
 {
 	AUTO(json) manifest = NULL;
-	const char *given = http_req_header(rq->http, "Idempotency-Key");
-	struct job_submission s = { .request_id = rq->id,
-		.queued_max = rq->api->o.queued_per_tenant };
-	char key[VALUE_KEY_SIZE];
+	struct job_submission s = { .quota = *rq->api->o.job_quota };
 
 	s.manifest = http_req_body(rq->http, &s.manifest_n);
-	if (given != NULL) {
-		if (value_idempotency_key(given, key, e) < 0)
-			return -1;
-		s.idempotency_key = key;
-	}
-	if (json_parse(s.manifest, s.manifest_n, &manifest, e) < 0 ||
-	    fingerprint(rq, s.manifest, s.manifest_n, s.fingerprint, e) < 0 ||
+	if (req_idempotency(rq, &s.idempotency_key, s.fingerprint, e) < 0 ||
+	    json_parse(s.manifest, s.manifest_n, &manifest, e) < 0 ||
 	    submit(rq, manifest, &s, ret, e) < 0)
 		return -1;
 	if (!ret->replayed) {
@@ -96,6 +80,20 @@ req_submit(struct req *rq, struct submitted *ret, struct err *e)
 		rq->api->o.wake(rq->api->o.ctx);
 	}
 	return reply_submitted(rq, ret, e);
+}
+
+int
+req_follow(struct req *rq, struct follow_target *t, struct err *e)
+{
+	struct quota_amounts q;
+
+	if (quota_amounts(rq->api->o.db, rq->who.tenant, rq->api->o.quotas, rq->mem, &q, e) < 0)
+		return -1;
+	t->tenant = rq->who.tenant;
+	t->authorization = http_req_header(rq->http, "Authorization");
+	t->source = rq->peer;
+	t->at_most = q.amount[QUOTA_STREAMS];
+	return follow_reserve(rq->api->follow, t, &rq->reply.follower, e);
 }
 
 int
@@ -133,12 +131,12 @@ req_number_print(struct json_out *o, const char *name, double v)
 }
 
 int
-req_series_print(struct req *rq, struct json_out *o, struct err *e)
+req_series_print(struct req *rq, struct uuid job, struct json_out *o, struct err *e)
 {
 	struct result_point *series;
 	size_t n;
 
-	if (result_points(rq->api->o.db, rq->who.tenant, rq->job, NULL, CAP_RESULT_VALUES, rq->mem,
+	if (result_points(rq->api->o.db, rq->who.tenant, job, NULL, CAP_RESULT_VALUES, rq->mem,
 		&series, &n, e) < 0)
 		return -1;
 	json_out_key(o, "series");

@@ -8,7 +8,11 @@ api_post_jobs_job_cancel(struct req *rq, struct err *e)
 	struct json_out *o;
 	struct job job;
 
-	if (job_cancel(rq->api->o.db, &rq->who, rq->job, rq->id, rq->mem, e) < 0)
+	/* First whether it may be seen and ended: the answers differ. */
+	if (req_job(rq, &job, e) < 0)
+		return -1;
+	if (job_cancel(rq->api->o.db, rq->who.tenant, &rq->scope, &rq->caller, job.id, rq->mem, e) <
+	    0)
 		return req_job_error(e);
 	rq->api->o.wake(rq->api->o.ctx);
 	if (req_job(rq, &job, e) < 0)

@@ -86,6 +86,8 @@ print(struct req *rq, const struct err *e, int status)
 	json_put_text(o, "code", err_slug(e->code));
 	json_put_text(o, "request_id", rq->id);
 	json_put_bool(o, "retryable", err_retryable(e->code));
+	if (rq->violated != NULL && e->code == ERR_RATE)
+		json_put_raw(o, "violated_policies", rq->violated);
 	print_faults(e, o);
 	json_out_end(o);
 }
@@ -98,6 +100,16 @@ hint(struct req *rq, const char *name, const char *value)
 
 	if (reply_header(rq, name, value, &e) < 0)
 		log_err(&rq->api->o.log, LOG_LEVEL_WARN, &e, "problem header left out");
+}
+
+/* What a body may be (RFC 5789 section 3.1 and Linked Data Platform); nothing is said for PUT. */
+static void
+hint_media(struct req *rq)
+{
+	if (rq->route->method == ROUTE_PATCH)
+		hint(rq, "Accept-Patch", REQ_PATCH_MEDIA);
+	if (rq->route->method == ROUTE_POST)
+		hint(rq, "Accept-Post", "application/json");
 }
 
 static void
@@ -118,8 +130,20 @@ add_hints(struct req *rq, const struct err *e, int status)
 		(void)snprintf(after, sizeof(after), "%d", seconds); /* fits any int */
 		hint(rq, "Retry-After", after);
 	}
-	if (e->code == ERR_MEDIA_TYPE)
-		hint(rq, "Accept-Post", "application/json");
+	if (e->code == ERR_MEDIA_TYPE && rq->route != NULL)
+		hint_media(rq);
+}
+
+static bool
+outlives_answer(const char *name)
+{
+	static const char *const names[] = { "Allow", "Content-Range", "RateLimit",
+		"RateLimit-Policy" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
 }
 
 /* What the answer was to be says nothing about the problem. */
@@ -129,8 +153,7 @@ keep_hints_only(struct req *rq)
 	size_t n = 0;
 
 	for (size_t i = 0; i < rq->n_headers; i++)
-		if (strcmp(rq->headers[i].name, "Allow") == 0 ||
-		    strcmp(rq->headers[i].name, "Content-Range") == 0)
+		if (outlives_answer(rq->headers[i].name))
 			rq->headers[n++] = rq->headers[i];
 	rq->n_headers = n;
 }

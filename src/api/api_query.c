@@ -3,18 +3,13 @@
 
 #include "arena.h"
 #include "buf.h"
+#include "clock.h"
 #include "http.h"
+#include "id.h"
 #include "parse.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* More parameters than any endpoint declares; bounds the work on one query. */
-enum { PARAMS_MAX = 32 };
-
-struct given {
-	const char *name, *value;
-};
 
 static void
 list_known(const struct query_param *params, char *out, size_t size)
@@ -102,7 +97,28 @@ store_text(const struct query_param *p, const char *value, const char **dest, st
 }
 
 static void
-store_pair(const struct query_param *p, const struct given *g, struct err *e)
+store_id(const struct query_param *p, const char *value, struct err *e)
+{
+	struct uuid id;
+	struct err why = { 0 };
+
+	if (id_parse(p->words, value, &id, &why) < 0 || uuid_is_nil(id))
+		err_field_add(e, p->name, "must be an id that begins with %s_", p->words);
+	else
+		*(struct uuid *)p->dest = id;
+}
+
+static void
+store_when(const struct query_param *p, const char *value, struct err *e)
+{
+	struct err why = { 0 };
+
+	if (clock_parse(value, p->dest, &why) < 0)
+		err_field_add(e, p->name, "must be a time such as 2026-01-31T12:00:00Z");
+}
+
+static void
+store_pair(const struct query_param *p, const struct query_given *g, struct err *e)
 {
 	struct query_pair *pair = p->dest;
 	const char *name = g->name + strlen(p->name);
@@ -118,7 +134,7 @@ store_pair(const struct query_param *p, const struct given *g, struct err *e)
 }
 
 static void
-store(const struct query_param *p, const struct given *g, struct err *e)
+store(const struct query_param *p, const struct query_given *g, struct err *e)
 {
 	switch (p->kind) {
 	case QUERY_TEXT:
@@ -139,6 +155,12 @@ store(const struct query_param *p, const struct given *g, struct err *e)
 			*(const char **)p->dest = g->value;
 		else
 			err_field_add(e, p->name, "must be one of: %s", p->words);
+		return;
+	case QUERY_ID:
+		store_id(p, g->value, e);
+		return;
+	case QUERY_WHEN:
+		store_when(p, g->value, e);
 		return;
 	case QUERY_PAIR:
 		store_pair(p, g, e);
@@ -162,7 +184,7 @@ find(const struct query_param *params, const char *name)
 }
 
 static bool
-given_before(const struct given *all, size_t n, const char *name)
+given_before(const struct query_given *all, size_t n, const char *name)
 {
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(all[i].name, name) == 0)
@@ -172,7 +194,7 @@ given_before(const struct given *all, size_t n, const char *name)
 
 /* Splits "name=value" of n bytes and decodes both sides. */
 static int
-read_given(const char *p, size_t n, struct arena *mem, struct given *ret, struct err *e)
+read_given(const char *p, size_t n, struct arena *mem, struct query_given *ret, struct err *e)
 {
 	const char *eq = memchr(p, '=', n);
 	size_t name_n = eq == NULL ? n : (size_t)(eq - p);
@@ -189,35 +211,48 @@ read_given(const char *p, size_t n, struct arena *mem, struct given *ret, struct
 		    "The query holds a malformed percent escape, or bytes that are not UTF-8.");
 		return -1;
 	}
-	*ret = (struct given){ .name = name, .value = value };
+	*ret = (struct query_given){ .name = name, .value = value };
+	return 0;
+}
+
+int
+query_split(const char *raw, struct arena *mem, struct query_given out[static QUERY_PARAMS_MAX],
+    size_t *ret_n, struct err *e)
+{
+	size_t n = 0;
+
+	for (size_t len; *raw != '\0'; raw += len + (raw[len] == '&')) {
+		len = strcspn(raw, "&");
+		if (len == 0)
+			continue;
+		if (n == QUERY_PARAMS_MAX)
+			return err_set(e, ERR_BAD_PARAMETER,
+			    "The query has more than %d parameters.", QUERY_PARAMS_MAX);
+		if (read_given(raw, len, mem, &out[n], e) < 0)
+			return -1;
+		n++;
+	}
+	*ret_n = n;
 	return 0;
 }
 
 int
 query_decode(const char *raw, const struct query_param *params, struct arena *mem, struct err *e)
 {
-	struct given all[PARAMS_MAX];
-	size_t n = 0;
+	struct query_given all[QUERY_PARAMS_MAX];
+	size_t n;
 
-	for (size_t len; *raw != '\0'; raw += len + (raw[len] == '&')) {
-		const struct query_param *p;
+	if (query_split(raw, mem, all, &n, e) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		const struct query_param *p = find(params, all[i].name);
 
-		len = strcspn(raw, "&");
-		if (len == 0)
-			continue;
-		if (n == ARRAY_LEN(all))
-			return err_set(e, ERR_BAD_PARAMETER,
-			    "The query has more than %d parameters.", PARAMS_MAX);
-		if (read_given(raw, len, mem, &all[n], e) < 0)
-			return -1;
-		p = find(params, all[n].name);
 		if (p == NULL)
-			unknown(all[n].name, params, e);
-		else if (given_before(all, n, all[n].name))
-			err_field_add(e, all[n].name, "is given twice");
+			unknown(all[i].name, params, e);
+		else if (given_before(all, i, all[i].name))
+			err_field_add(e, all[i].name, "is given twice");
 		else
-			store(p, &all[n], e);
-		n++;
+			store(p, &all[i], e);
 	}
 	return err_fields_done(e, ERR_BAD_PARAMETER);
 }

@@ -6,6 +6,7 @@
 #include "api_value_internal.h"
 
 #include "auth.h"
+#include "fd.h"
 #include "http.h"
 
 #include <stdio.h>
@@ -66,6 +67,66 @@ reply_text(struct req *rq, const char *content_type, struct err *e)
 	return prepare_bytes(rq, 200, content_type, e);
 }
 
+static const char *
+version_tag(int64_t version, char out[static ETAG_SIZE])
+{
+	(void)snprintf(out, ETAG_SIZE, "\"%lld\"", (long long)version); /* 22 bytes at most */
+	return out;
+}
+
+static int
+put_version(struct req *rq, int64_t version, struct err *e)
+{
+	char etag[ETAG_SIZE];
+
+	return reply_header(rq, "ETag", version_tag(version, etag), e);
+}
+
+void
+put_id(struct json_out *o, const char *name, const char *prefix, struct uuid id)
+{
+	char text[ID_STR_SIZE];
+
+	json_put_text(o, name, uuid_is_nil(id) ? NULL : id_format(prefix, id, text));
+}
+
+int
+reply_nothing(struct req *rq, struct err *e)
+{
+	(void)e; /* like the others */
+	buf_clear(&rq->body);
+	rq->reply.kind = REPLY_BYTES;
+	rq->reply.status = 204;
+	return 0;
+}
+
+int
+reply_file(struct req *rq, const char *content_type, int *fd, int64_t n, struct err *e)
+{
+	if (reply_header(rq, "Content-Type", content_type, e) < 0)
+		return -1;
+	rq->reply = (struct reply){ .kind = REPLY_FILE, .status = 200, .fd = fd_take(fd), .n = n };
+	return 0;
+}
+
+int
+reply_created(struct req *rq, const struct reply_made *m, struct err *e)
+{
+	char id[ID_STR_SIZE];
+	char *location =
+	    arena_printf(rq->mem, "%s/%s", m->collection, id_format(m->prefix, m->id, id));
+
+	if (location == NULL)
+		return arena_err(e);
+	if (reply_header(rq, "Location", location, e) < 0)
+		return -1;
+	if (m->version > 0 && put_version(rq, m->version, e) < 0)
+		return -1;
+	if (m->replayed && reply_header(rq, "Idempotency-Replayed", "true", e) < 0)
+		return -1;
+	return reply_json(rq, 201, e);
+}
+
 void
 etag_of(const void *p, size_t n, char out[static ETAG_SIZE])
 {
@@ -111,6 +172,20 @@ reply_json_tagged(struct req *rq, struct err *e)
 		return -1;
 	etag_of(rq->body.p, rq->body.n, etag);
 	done = reply_conditional(rq, etag, e);
+	if (done != 0)
+		return done < 0 ? -1 : 0;
+	return reply_json(rq, 200, e);
+}
+
+int
+reply_json_versioned(struct req *rq, int64_t version, struct err *e)
+{
+	char etag[ETAG_SIZE];
+	int done;
+
+	if (rq->route->method != ROUTE_GET)
+		return put_version(rq, version, e) < 0 ? -1 : reply_json(rq, 200, e);
+	done = reply_conditional(rq, version_tag(version, etag), e);
 	if (done != 0)
 		return done < 0 ? -1 : 0;
 	return reply_json(rq, 200, e);

@@ -8,7 +8,7 @@
 
 static const struct route routes[] = {
 #define ROUTE(method, path, handler, access, body_max, media, flags)                               \
-	{ path, handler, body_max, ROUTE_##method, ROUTE_##access, media, flags },
+	{ path, handler, #handler, body_max, ROUTE_##method, ROUTE_MAY_##access, media, flags },
 #include "api_routes.def"
 #undef ROUTE
 };
@@ -16,6 +16,24 @@ static const struct route routes[] = {
 static const char *const method_names[ROUTE_METHOD_COUNT] = {
 	[ROUTE_GET] = "GET",
 	[ROUTE_POST] = "POST",
+	[ROUTE_PUT] = "PUT",
+	[ROUTE_PATCH] = "PATCH",
+	[ROUTE_DELETE] = "DELETE",
+};
+
+/* Placeholders that are ids of one type; others are names. */
+static const struct {
+	const char *name, *prefix;
+} ids[] = {
+	{ "job", "job" },
+	{ "tenant", "ten" },
+	{ "project", "prj" },
+	{ "user", "usr" },
+	{ "assignment", "asg" },
+	{ "key", "key" },
+	{ "issuer", "iss" },
+	{ "support", "sup" },
+	{ "operation", "opr" },
 };
 
 size_t
@@ -35,6 +53,21 @@ const char *
 route_method_name(enum route_method m)
 {
 	return method_names[m];
+}
+
+enum permission
+route_permission(const struct route *r)
+{
+	return r->access < ROUTE_MAY_ANYONE ? (enum permission)r->access : PERM_NONE;
+}
+
+const char *
+route_id_prefix(const char *name, size_t name_n)
+{
+	for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+		if (strlen(ids[i].name) == name_n && memcmp(ids[i].name, name, name_n) == 0)
+			return ids[i].prefix;
+	return NULL;
 }
 
 /* Takes one {placeholder} of the template; the length of the path that it covers, 0 for none. */
@@ -104,9 +137,21 @@ route_find(const char *method, const char *path, struct route_match *ret, unsign
 const char *
 route_allow(unsigned allowed, char out[static ROUTE_ALLOW_SIZE])
 {
-	(void)snprintf(out, ROUTE_ALLOW_SIZE, "%s%sOPTIONS", /* cannot be cut: all of them fit */
-	    (allowed & 1u << ROUTE_GET) != 0 ? "GET, HEAD, " : "",
-	    (allowed & 1u << ROUTE_POST) != 0 ? "POST, " : "");
+	static const char *const words[ROUTE_METHOD_COUNT] = {
+		[ROUTE_GET] = "GET, HEAD, ",
+		[ROUTE_POST] = "POST, ",
+		[ROUTE_PUT] = "PUT, ",
+		[ROUTE_PATCH] = "PATCH, ",
+		[ROUTE_DELETE] = "DELETE, ",
+	};
+	size_t n = 0;
+
+	for (size_t m = 0; m < ARRAY_LEN(words); m++)
+		if ((allowed & 1u << m) != 0) {
+			memcpy(out + n, words[m], strlen(words[m]));
+			n += strlen(words[m]);
+		}
+	memcpy(out + n, "OPTIONS", sizeof("OPTIONS")); /* all of them have 46 bytes */
 	return out;
 }
 

@@ -4,6 +4,7 @@
 
 /* The route table and the matcher; pure. */
 
+#include "access.h"
 #include "base.h"
 #include "err.h"
 
@@ -11,19 +12,47 @@
 
 struct req;
 
-enum route_method { ROUTE_GET, ROUTE_POST, ROUTE_METHOD_COUNT };
-enum route_access { ROUTE_PUBLIC, ROUTE_KEY };
-/* What the endpoint answers with, for Accept. */
-enum route_media { ROUTE_JSON, ROUTE_TEXT, ROUTE_JSON_OR_TEXT, ROUTE_LOG, ROUTE_ANY };
-enum {
-	ROUTE_QUIET = 1,  /* probes: logged at debug */
-	ROUTE_INLINE = 2, /* answered on the HTTP loop, so that a full queue does not hide it */
-	ROUTE_QUERY = 4   /* the handler reads query parameters; without it, any is refused */
+enum route_method {
+	ROUTE_GET,
+	ROUTE_POST,
+	ROUTE_PUT,
+	ROUTE_PATCH,
+	ROUTE_DELETE,
+	ROUTE_METHOD_COUNT
 };
+/* Who may: holders of one permission, ANYONE with a valid credential, or everybody. */
+enum route_access {
+#define PERMISSION(name, text, level, roles, sentence) ROUTE_MAY_##name = PERM_##name,
+#include "permission.def"
+#undef PERMISSION
+	ROUTE_MAY_ANYONE = PERM_NONE,
+	ROUTE_MAY_PUBLIC
+};
+/* What the endpoint answers with, for Accept. */
+enum route_media {
+	ROUTE_JSON,
+	ROUTE_TEXT,
+	ROUTE_JSON_OR_TEXT,
+	ROUTE_LOG,
+	ROUTE_EXPORT, /* JSON, NDJSON or CSV */
+	ROUTE_NDJSON,
+	ROUTE_ANY,
+	ROUTE_MEDIA_COUNT
+};
+enum {
+	ROUTE_QUIET = 1,     /* probes: logged at debug */
+	ROUTE_INLINE = 2,    /* answered on the HTTP loop, so that a full queue does not hide it */
+	ROUTE_QUERY = 4,     /* the handler reads query parameters; without it, any is refused */
+	ROUTE_SENSITIVE = 8, /* successful reads are recorded in the audit log, too */
+	ROUTE_BODY_OPTIONAL = 16 /* no body counts as {} */
+};
+/* Body cap of everything that is no job: issuers' key sets (32 KiB) with their rules fit. */
+enum { ROUTE_BODY_BYTES = 64 << 10 };
 
 struct route {
 	const char *path; /* template: {name} is one segment, {name...} the rest */
 	int (*handler)(struct req *rq, struct err *e);
+	const char *name; /* of the handler: api_<method>_<path>, which is its file's name, too */
 	int64_t body_max;
 	enum route_method method;
 	enum route_access access;
@@ -50,13 +79,18 @@ struct route_match {
 size_t route_count(void);
 const struct route *route_at(size_t i);
 const char *route_method_name(enum route_method m);
+/* PERM_NONE for ANYONE and PUBLIC. */
+enum permission route_permission(const struct route *r);
+/* Type of the id that a placeholder stands for ("job" -> "job", "tenant" -> "ten"); NULL when it
+ * is a name. */
+const char *route_id_prefix(const char *name, size_t name_n);
 /* False when the path does not fit the template. */
 bool route_matches(const char *template, const char *path, struct route_match *ret);
 /* The route, or NULL; *ret_allowed: bit per route_method that the path has. */
 const struct route *route_find(
     const char *method, const char *path, struct route_match *ret, unsigned *ret_allowed);
 /* "GET, HEAD, OPTIONS" */
-enum { ROUTE_ALLOW_SIZE = 48 };
+enum { ROUTE_ALLOW_SIZE = 64 };
 const char *route_allow(unsigned allowed, char out[static ROUTE_ALLOW_SIZE]);
 /* Whether HTTP knows the method; others are 501. */
 bool route_method_known(const char *method);

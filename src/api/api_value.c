@@ -48,6 +48,32 @@ value_etag_listed(const char *list, const char *etag, bool weak)
 	return false;
 }
 
+enum value_version
+value_version(const char *if_match, int64_t *ret)
+{
+	struct err ignored = { 0 };
+	char digits[24] = ""; /* 19 of the largest version */
+	const char *tag;
+	bool weak;
+	size_t n;
+
+	if (if_match == NULL)
+		return VALUE_VERSION_ANY;
+	if_match += strspn(if_match, " \t");
+	if (if_match[0] == '*' && if_match[1 + strspn(if_match + 1, " \t")] == '\0')
+		return VALUE_VERSION_ANY;
+	if (!take_etag(&if_match, &weak, &tag, &n))
+		return VALUE_VERSION_NONE;
+	if (if_match[strspn(if_match, " \t")] != '\0')
+		return VALUE_VERSION_MANY;
+	/* Weak tags never match here (RFC 9110 section 13.1.1). */
+	if (weak || n - 2 >= sizeof(digits))
+		return VALUE_VERSION_NONE;
+	memcpy(digits, tag + 1, n - 2);
+	return parse_i64(digits, 1, INT64_MAX, ret, &ignored) == 0 ? VALUE_VERSION_ONE
+								   : VALUE_VERSION_NONE;
+}
+
 /* --- ranges ----------------------------------------------------------------------------------- */
 
 /* Takes digits at *p; what is beyond INT64_MAX lies outside of any file and becomes INT64_MAX. */
@@ -203,25 +229,5 @@ value_escape(struct buf *b, const char *text, const char *keep)
 			buf_char(b, *text);
 		else
 			buf_printf(b, "%%%02X", (unsigned)(unsigned char)*text);
-	}
-}
-
-void
-value_base64(struct buf *b, const void *p, size_t n)
-{
-	/* The 65th pads. */
-	static const char digits[] =
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
-	const unsigned char *in = p;
-
-	for (size_t i = 0; i < n; i += 3) {
-		size_t left = n - i;
-		uint32_t v = (uint32_t)in[i] << 16 | (left > 1 ? (uint32_t)in[i + 1] << 8 : 0) |
-			     (left > 2 ? (uint32_t)in[i + 2] : 0);
-
-		buf_char(b, digits[v >> 18]);
-		buf_char(b, digits[v >> 12 & 63]);
-		buf_char(b, digits[left > 1 ? v >> 6 & 63 : 64]);
-		buf_char(b, digits[left > 2 ? v & 63 : 64]);
 	}
 }

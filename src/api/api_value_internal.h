@@ -18,6 +18,15 @@ bool value_media_is(const char *content_type, const char *type);
 /* If-None-Match and If-Match: "*" or a list of entity tags.  weak: W/"x" counts as "x". */
 bool value_etag_listed(const char *list, const char *etag, bool weak);
 
+/* If-Match of resources whose entity tags are "<version>". */
+enum value_version {
+	VALUE_VERSION_ANY,  /* absent or "*" */
+	VALUE_VERSION_ONE,  /* *ret is set, at least 1 */
+	VALUE_VERSION_NONE, /* a tag that no version has, or no tag at all */
+	VALUE_VERSION_MANY  /* a list */
+};
+enum value_version value_version(const char *if_match, int64_t *ret);
+
 /* Range (RFC 9110 section 14): one range of bytes in a representation of size bytes. */
 enum value_range {
 	VALUE_RANGE_NONE,   /* absent, another unit, several ranges, malformed: send the whole */
@@ -53,6 +62,5 @@ size_t value_utf8_tail(const char *p, size_t n);
 struct buf;
 /* Percent-encodes everything but unreserved characters (RFC 3986 section 2.3) and those in keep. */
 void value_escape(struct buf *b, const char *text, const char *keep);
-void value_base64(struct buf *b, const void *p, size_t n);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth.h"
 
+#include "base64.h"
+
 #include <string.h>
 
 /*
@@ -13,8 +15,6 @@ enum {
 	TOKEN_BYTES_MAX = (AUTH_TOKEN_SIZE - 1) / 4 * 3,
 	TOKEN_PAYLOAD_MAX = TOKEN_BYTES_MAX - AUTH_SHA256_SIZE
 };
-
-static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /* Sizes go in as 64 bits, least significant byte first, so that no two pairs of texts meet. */
 static uint8_t *
@@ -38,46 +38,6 @@ tag_make(const uint8_t key[static 32], const char *purpose, const void *p, size_
 	auth_hmac(key, 32, message, (size_t)(end - message), tag);
 }
 
-static void
-encode(const uint8_t *p, size_t n, char *out)
-{
-	uint32_t bits = 0, have = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		bits = bits << 8 | p[i];
-		for (have += 8; have >= 6; have -= 6)
-			*out++ = base64[bits >> (have - 6) & 63];
-	}
-	if (have > 0)
-		*out++ = base64[bits << (6 - have) & 63];
-	*out = '\0';
-}
-
-/* False for anything that encode() does not write. */
-static bool
-decode(const char *text, size_t text_n, uint8_t out[static TOKEN_BYTES_MAX], size_t *ret_n)
-{
-	uint32_t bits = 0, have = 0;
-	size_t n = 0;
-
-	if (text_n % 4 == 1 || text_n > (size_t)TOKEN_BYTES_MAX / 3 * 4)
-		return false;
-	for (size_t i = 0; i < text_n; i++) {
-		const char *digit = strchr(base64, text[i]) /* text_n ends before NUL */;
-
-		if (digit == NULL)
-			return false;
-		bits = bits << 6 | (uint32_t)(digit - base64);
-		have += 6;
-		if (have >= 8) {
-			have -= 8;
-			out[n++] = (uint8_t)(bits >> have);
-		}
-	}
-	*ret_n = n;
-	return (bits & ((UINT32_C(1) << have) - 1)) == 0;
-}
-
 int
 auth_token_seal(const uint8_t key[static 32], const char *purpose, const void *p, size_t n,
     char out[static AUTH_TOKEN_SIZE], struct err *e)
@@ -89,7 +49,7 @@ auth_token_seal(const uint8_t key[static 32], const char *purpose, const void *p
 		    TOKEN_PAYLOAD_MAX, n);
 	memcpy(bytes, p, n);
 	tag_make(key, purpose, p, n, bytes + n);
-	encode(bytes, n + AUTH_SHA256_SIZE, out);
+	(void)base64_encode(BASE64_URL, bytes, n + AUTH_SHA256_SIZE, out);
 	return 0;
 }
 
@@ -100,7 +60,9 @@ auth_token_open(const uint8_t key[static 32], const char *purpose, const char *t
 	uint8_t bytes[TOKEN_BYTES_MAX], tag[AUTH_SHA256_SIZE];
 	size_t n = 0;
 
-	if (!decode(text, strnlen(text, AUTH_TOKEN_SIZE), bytes, &n) || n < sizeof(tag))
+	if (!base64_decode(
+		BASE64_URL, text, strnlen(text, AUTH_TOKEN_SIZE), bytes, sizeof(bytes), &n) ||
+	    n < sizeof(tag))
 		goto forged;
 	n -= sizeof(tag);
 	tag_make(key, purpose, bytes, n, tag);

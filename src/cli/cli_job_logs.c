@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Logs: at once, or followed as server-sent events through reconnects. */
 #include "cli_internal.h"
+#include "base64.h"
 #include "parse.h"
 
 #include <poll.h>
@@ -29,38 +30,15 @@ struct follower {
 	bool failed;
 };
 
-static int
-digit_of(char c)
-{
-	static const char digits[] =
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const char *at = c == '\0' ? NULL : strchr(digits, c);
-
-	return at == NULL ? -1 : (int)(at - digits);
-}
-
 /* Decoded as a whole: a character may not be cut, or it would be shown as bytes. */
 static void
 print_base64(const char *text)
 {
-	uint32_t bits = 0;
-	int have = 0;
-	AUTO_BUF bytes;
+	size_t n = strlen(text), size = BASE64_BYTES_SIZE(n);
+	AUTO_FREE char *bytes = malloc(size);
 
-	buf_init(&bytes, LINE_MAX_BYTES);
-	for (const char *p = text; *p != '\0'; p++) {
-		int digit = digit_of(*p);
-
-		if (digit < 0)
-			break;
-		bits = bits << 6 | (uint32_t)digit;
-		have += 6;
-		if (have < 8)
-			continue;
-		have -= 8;
-		buf_char(&bytes, (char)(bits >> have & 0xff));
-	}
-	cli_print_safe(bytes.p, bytes.n);
+	if (bytes != NULL && base64_decode(BASE64_STANDARD, text, n, bytes, size, &n))
+		cli_print_safe(bytes, n);
 }
 
 static void

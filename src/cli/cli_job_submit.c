@@ -1,65 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Builds a manifest from options and files; the environment's schema says how to write a parameter.
  */
+#include "cli_call_internal.h"
+
+#include "base64.h"
 #include "caps.h"
-#include "cli_internal.h"
-#include "fd.h"
 #include "id.h"
 #include "parse.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 /* --- inputs --------------------------------------------------------------------------------- */
 
 static void
-put_base64(struct json_out *o, const uint8_t *p, size_t n)
+put_base64(struct json_out *o, const void *p, size_t n)
 {
-	static const char digits[] =
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	AUTO_BUF b = { 0 };
 
 	buf_init(&b, 2 * (size_t)CAP_BODY_BYTES);
-	for (size_t i = 0; i < n; i += 3) {
-		uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0) |
-			     (i + 2 < n ? p[i + 2] : 0);
-
-		buf_char(&b, digits[v >> 18]);
-		buf_char(&b, digits[v >> 12 & 63]);
-		buf_append(&b, i + 1 < n ? &digits[v >> 6 & 63] : "=", 1);
-		buf_append(&b, i + 2 < n ? &digits[v & 63] : "=", 1);
-	}
+	base64_append(&b, BASE64_STANDARD, p, n);
 	json_put_text(o, "base64", b.n == 0 ? "" : b.p);
-}
-
-/* The whole of a file, "-" for standard input; links are followed, as everywhere on a command line.
- */
-static int
-read_whole(const char *path, struct buf *out, struct err *e)
-{
-	AUTO_FD int fd = strcmp(path, "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
-						: open(path, O_RDONLY | O_CLOEXEC);
-	char *room;
-	ssize_t n;
-
-	if (fd < 0)
-		return err_sys(e, errno, "%.200s cannot be read", path);
-	buf_init(out, CAP_BODY_BYTES + 1);
-	room = buf_room(out, CAP_BODY_BYTES + 1);
-	if (room == NULL)
-		return err_set(e, ERR_NO_MEMORY, "not enough memory to read %.200s", path);
-	n = fd_read_full(fd, room, CAP_BODY_BYTES + 1, e);
-	if (n < 0)
-		return err_wrap(e, "%.200s", path);
-	if (n > CAP_BODY_BYTES)
-		return err_set(e, ERR_TOO_LARGE,
-		    "%.200s is larger than %d KiB, the most that a request takes", path,
-		    CAP_BODY_BYTES >> 10);
-	buf_grown(out, (size_t)n);
-	return 0;
 }
 
 /* "FILE" becomes an input of the same base name, "FILE:PATH" one at PATH. */
@@ -77,7 +38,7 @@ put_input(struct json_out *o, const char *option, struct err *e)
 	path = colon != NULL                ? colon + 1
 	       : strrchr(file, '/') == NULL ? file
 					    : strrchr(file, '/') + 1;
-	if (read_whole(file, &text, e) < 0)
+	if (cli_read_file(file, &text, e) < 0)
 		return err_wrap(e, "--input");
 	json_out_begin(o);
 	json_put_text(o, "path", path);
@@ -85,7 +46,7 @@ put_input(struct json_out *o, const char *option, struct err *e)
 		json_out_key(o, "text");
 		json_out_text_n(o, text.p, text.n);
 	} else {
-		put_base64(o, (const uint8_t *)text.p, text.n);
+		put_base64(o, text.p, text.n);
 	}
 	json_out_end(o);
 	return 0;
@@ -321,6 +282,8 @@ fetch_environment(struct cli *cli, struct json **ret, struct buf *body)
 static int
 build(struct cli *cli, struct buf *out, struct err *e)
 {
+	const char *project =
+	    cli_flag(cli, "--project") ? cli_option(cli, "--project") : cli->project;
 	AUTO(json) environment = NULL;
 	AUTO_BUF answer = { 0 };
 	struct json_out o;
@@ -332,6 +295,8 @@ build(struct cli *cli, struct buf *out, struct err *e)
 		json_put_text(&o, "environment", cli->words[0]);
 	if (cli_flag(cli, "--name"))
 		json_put_text(&o, "name", cli_option(cli, "--name"));
+	if (project != NULL && project[0] != '\0')
+		json_put_text(&o, "project", project);
 	if (put_numbers(cli, &o, e) < 0 || put_labels(cli, &o, e) < 0 ||
 	    put_parameters(cli, environment == NULL ? NULL : json_root(environment), &o, e) < 0 ||
 	    put_inputs(cli, &o, e) < 0)
@@ -347,7 +312,7 @@ join_manifest(const struct cli *cli, struct buf *out, struct err *e)
 	AUTO_BUF text = { 0 };
 	size_t at;
 
-	if (read_whole(cli_option(cli, "--manifest"), &text, e) < 0)
+	if (cli_read_file(cli_option(cli, "--manifest"), &text, e) < 0)
 		return err_wrap(e, "--manifest");
 	if (text.n == 0)
 		return err_set(e, ERR_USAGE, "the manifest is empty; it must be a JSON object");

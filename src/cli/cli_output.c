@@ -2,6 +2,7 @@
 #include "cli_internal.h"
 #include "parse.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -152,9 +153,23 @@ cli_print_field(const char *name, const char *value)
 {
 	if (value[0] == '\0')
 		return;
-	printf("%-14s ", name);
+	printf("%-16s ", name);
 	cli_print_line(stdout, value);
 	putchar('\n');
+}
+
+void
+cli_say(const char *fmt, ...)
+{
+	char text[ERR_MSG_SIZE];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap); /* cut when too long */
+	va_end(ap);
+	(void)fputs("wardian: ", stderr);
+	cli_print_line(stderr, text);
+	(void)fputc('\n', stderr);
 }
 
 int

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-static int
-request(struct cli *cli, const struct client_request *q, struct buf *ret_body, struct err *e)
+int
+cli_send(struct cli *cli, const struct client_request *q, struct buf *ret_body, struct err *e)
 {
 	struct client_response r;
 	int rc;
@@ -25,11 +25,11 @@ cli_get(struct cli *cli, const char *path, struct buf *ret_body, struct err *e)
 {
 	struct client_request q = { .method = "GET", .path = path };
 
-	return request(cli, &q, ret_body, e);
+	return cli_send(cli, &q, ret_body, e);
 }
 
-static int
-parse_answer(struct buf *body, struct json **ret, struct err *e)
+int
+cli_parse(struct buf *body, struct json **ret, struct err *e)
 {
 	if (json_parse(body->p, body->n, ret, e) == 0)
 		return 0;
@@ -44,7 +44,7 @@ cli_get_json(
 {
 	if (cli_get(cli, path, ret_body, e) < 0)
 		return -1;
-	return parse_answer(ret_body, ret, e);
+	return cli_parse(ret_body, ret, e);
 }
 
 int
@@ -57,9 +57,27 @@ cli_post_json(struct cli *cli, const char *path, const struct buf *body,
 		.n = body == NULL ? 0 : body->n,
 		.idempotency_key = idempotency_key };
 
-	if (request(cli, &q, ret_body, e) < 0)
+	if (cli_send(cli, &q, ret_body, e) < 0)
 		return -1;
-	return parse_answer(ret_body, ret, e);
+	return cli_parse(ret_body, ret, e);
+}
+
+void
+cli_query(struct buf *path, const char *name, const char *value)
+{
+	if (value == NULL)
+		return;
+	buf_printf(
+	    path, "%c%s=", path->p == NULL || strchr(path->p, '?') == NULL ? '?' : '&', name);
+	client_escape(value, path);
+}
+
+void
+cli_piece(char *out, size_t size, const char *p, size_t n)
+{
+	REQUIRE(n < size);
+	memcpy(out, p, n);
+	out[n] = '\0';
 }
 
 void

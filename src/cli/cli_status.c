@@ -37,9 +37,8 @@ print_identity(struct cli *cli)
 		cli_print_field("name", cli_text(json_root(me), "tenant_name"));
 		cli_print_field("key", cli_text(json_root(me), "key"));
 	} else {
-		printf("tenant         unknown: ");
-		cli_print_line(stdout, ignored.msg);
-		putchar('\n');
+		cli_print_field("tenant", "unknown");
+		cli_print_field("because", ignored.msg);
 	}
 }
 
@@ -66,7 +65,7 @@ cli_status(struct cli *cli, struct err *e)
 		cli_print_raw(&body);
 		return 0;
 	}
-	printf("server         %s\n", r.status == HTTP_READY ? "ready" : "not ready");
+	cli_print_field("server", r.status == HTTP_READY ? "ready" : "not ready");
 	print_checks(json_root(ready));
 	print_identity(cli);
 	return 0;

@@ -14,16 +14,22 @@ enum {
 	CONNECT_TIMEOUT_MS = 5000,
 	BODY_MAX = 64 << 20, /* the largest page or result, many times over */
 	URL_MAX = 8192,
+	SERVER_SIZE = 512,
 	HEADER_MAX = 512,
-	TRIES = 4,
-	RETRY_AFTER_MAX_S = 10
+	CREDENTIAL_MAX = 8192, /* tokens of issuers are long; servers take no longer heads */
+	TRIES = 8,
+	WAIT_MAX_S = 30, /* all waits before further tries together */
+	REQUEST_ID_SIZE = 80,
+	HTTP_TOO_MANY = 429,
+	HTTP_UNAVAILABLE = 503
 };
 
 struct client {
 	CURL *curl;
-	char server[512];
-	char authorization[128];
+	char server[SERVER_SIZE];
+	char *authorization; /* the whole header line; NULL without a credential */
 	int64_t timeout_ms;
+	char failed_request[REQUEST_ID_SIZE];
 };
 
 /* One exchange as the callbacks see it. */
@@ -33,6 +39,8 @@ struct exchange {
 	void *ctx;
 	CURL *curl;
 	char etag[80];
+	char location[256];
+	char request_id[REQUEST_ID_SIZE];
 	int retry_after_s;
 	bool stopped;
 	int64_t idle_ms;  /* longest silence; 0: not watched */
@@ -49,37 +57,49 @@ header_value_fits(const char *text)
 	return true;
 }
 
-int
-client_new(const struct client_options *o, struct client **ret, struct err *e)
+static int
+check_options(const struct client_options *o, struct err *e)
 {
-	struct client *c;
-
-	if (strlen(o->server) >= sizeof(c->server) || strncmp(o->server, "http", 4) != 0)
+	if (strlen(o->server) >= SERVER_SIZE || strncmp(o->server, "http", 4) != 0)
 		return err_set(e, ERR_USAGE,
 		    "the server must be a URL like http://127.0.0.1:8080 (WARDIAN_URL or "
 		    "--server)");
-	if (o->api_key != NULL && strlen(o->api_key) > sizeof(c->authorization) - 32)
-		return err_set(e, ERR_USAGE, "the API key is too long to be one (WARDIAN_API_KEY)");
-	if (o->api_key != NULL && !header_value_fits(o->api_key))
+	if (o->credential == NULL)
+		return 0;
+	if (strlen(o->credential) > CREDENTIAL_MAX)
+		return err_set(e, ERR_USAGE,
+		    "the API key is too long to be one (WARDIAN_API_KEY or --api-key-file)");
+	if (!header_value_fits(o->credential))
 		return err_set(e, ERR_USAGE,
 		    "the API key holds blanks or control characters; copy it again "
-		    "(WARDIAN_API_KEY)");
+		    "(WARDIAN_API_KEY or --api-key-file)");
+	return 0;
+}
+
+int
+client_new(const struct client_options *o, struct client **ret, struct err *e)
+{
+	AUTO(client) c = NULL;
+
+	if (check_options(o, e) < 0)
+		return -1;
 	c = calloc(1, sizeof(*c));
 	if (c == NULL)
 		return err_set(e, ERR_NO_MEMORY, "not enough memory for the HTTP client");
-	(void)snprintf(c->server, sizeof(c->server), "%s", o->server);
+	(void)snprintf(c->server, sizeof(c->server), "%s", o->server); /* measured: fits */
 	for (size_t n = strlen(c->server); n > 0 && c->server[n - 1] == '/'; n--)
 		c->server[n - 1] = '\0';
-	if (o->api_key != NULL)
-		(void)snprintf(c->authorization, sizeof(c->authorization),
-		    "Authorization: Bearer %s", o->api_key);
+	if (o->credential != NULL &&
+	    asprintf(&c->authorization, "Authorization: Bearer %s", o->credential) < 0) {
+		c->authorization = NULL;
+		return err_set(e, ERR_NO_MEMORY, "not enough memory for the HTTP client");
+	}
 	c->timeout_ms = o->timeout_ms;
 	c->curl = curl_easy_init();
-	if (c->curl == NULL) {
-		free(c);
+	if (c->curl == NULL)
 		return err_set(e, ERR_NO_MEMORY, "the HTTP client could not be made");
-	}
 	*ret = c;
+	c = NULL;
 	return 0;
 }
 
@@ -89,8 +109,16 @@ client_free(struct client *c)
 	if (c == NULL)
 		return;
 	curl_easy_cleanup(c->curl);
-	explicit_bzero(c, sizeof(*c));
+	if (c->authorization != NULL)
+		explicit_bzero(c->authorization, strlen(c->authorization));
+	free(c->authorization);
 	free(c);
+}
+
+const char *
+client_failed_request(const struct client *c)
+{
+	return c->failed_request;
 }
 
 static size_t
@@ -125,11 +153,21 @@ on_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_tot
 	return x->idle_ms > 0 && clock_mono_ms() - x->heard_ms > x->idle_ms;
 }
 
+/* Copies the value of a header line when it is of the header `name` ("etag: "). */
+static void
+take_header(const char *line, const char *name, char *out, size_t size)
+{
+	size_t n = strlen(name);
+
+	if (strncasecmp(line, name, n) == 0 && strlen(line + n) < size)
+		memcpy(out, line + n, strlen(line + n) + 1);
+}
+
 static size_t
 on_header(char *p, size_t size, size_t n, void *arg)
 {
 	struct exchange *x = arg;
-	char line[HEADER_MAX];
+	char line[HEADER_MAX], after[32] = "";
 	struct err ignored = { 0 };
 	int64_t seconds;
 	size_t len = size * n;
@@ -139,11 +177,12 @@ on_header(char *p, size_t size, size_t n, void *arg)
 	memcpy(line, p, len);
 	line[len] = '\0';
 	line[strcspn(line, "\r\n")] = '\0';
-	if (strncasecmp(line, "etag: ", 6) == 0)
-		(void)snprintf(x->etag, sizeof(x->etag), "%.79s", line + 6);
-	else if (strncasecmp(line, "retry-after: ", 13) == 0 &&
-		 parse_i64(line + 13, 0, INT32_MAX, &seconds, &ignored) == 0)
-		x->retry_after_s = seconds < RETRY_AFTER_MAX_S ? (int)seconds : RETRY_AFTER_MAX_S;
+	take_header(line, "etag: ", x->etag, sizeof(x->etag));
+	take_header(line, "location: ", x->location, sizeof(x->location));
+	take_header(line, "x-request-id: ", x->request_id, sizeof(x->request_id));
+	take_header(line, "retry-after: ", after, sizeof(after));
+	if (after[0] != '\0' && parse_i64(after, 0, INT32_MAX, &seconds, &ignored) == 0)
+		x->retry_after_s = (int)seconds;
 	return len;
 }
 
@@ -162,21 +201,27 @@ add_header(struct curl_slist **list, const char *line, bool *ok)
 static struct curl_slist *
 make_headers(const struct client *c, const struct client_request *q)
 {
+	const struct {
+		const char *name, *value;
+	} headers[] = {
+		{ "Content-Type", q->body == NULL           ? NULL
+				  : q->content_type == NULL ? "application/json"
+							    : q->content_type },
+		{ "Idempotency-Key", q->idempotency_key },
+		{ "If-Match", q->if_match },
+		{ "Last-Event-ID", q->last_event_id },
+	};
 	struct curl_slist *list = NULL;
 	char line[HEADER_MAX];
 	bool ok = true;
 
 	add_header(&list, "Expect:", &ok); /* no pause before a body */
-	if (c->authorization[0] != '\0')
+	if (c->authorization != NULL)
 		add_header(&list, c->authorization, &ok);
-	if (q->body != NULL)
-		add_header(&list, "Content-Type: application/json", &ok);
-	if (q->idempotency_key != NULL) {
-		(void)snprintf(line, sizeof(line), "Idempotency-Key: %.255s", q->idempotency_key);
-		add_header(&list, line, &ok);
-	}
-	if (q->last_event_id != NULL) {
-		(void)snprintf(line, sizeof(line), "Last-Event-ID: %.255s", q->last_event_id);
+	for (size_t i = 0; i < ARRAY_LEN(headers); i++) {
+		if (headers[i].value == NULL)
+			continue;
+		(void)snprintf(line, sizeof(line), "%s: %.255s", headers[i].name, headers[i].value);
 		add_header(&list, line, &ok);
 	}
 	if (!ok) {
@@ -211,6 +256,9 @@ make_url(
 {
 	int n = snprintf(url, URL_MAX, "%s%s", c->server, q->path);
 
+	if (q->if_match != NULL && (q->if_match[0] == '\0' || strlen(q->if_match) > 255 ||
+				       !header_value_fits(q->if_match)))
+		return err_set(e, ERR_USAGE, "a version is its number, or * for any");
 	if (q->idempotency_key != NULL &&
 	    (q->idempotency_key[0] == '\0' || strlen(q->idempotency_key) > 255 ||
 		!header_value_fits(q->idempotency_key)))
@@ -234,6 +282,16 @@ transport_error(const struct client *c, CURLcode rc, struct err *e)
 	    c->server, curl_easy_strerror(rc));
 }
 
+/* What the next error's reader may be asked for. */
+static void
+remember_failure(struct client *c, int status, const struct exchange *x)
+{
+	bool failed = status < 200 || status > 299;
+
+	(void)snprintf(
+	    c->failed_request, sizeof(c->failed_request), "%s", failed ? x->request_id : "");
+}
+
 static int
 perform(struct client *c, const struct client_request *q, const char *url,
     struct client_response *r, int *ret_retry_s, struct err *e)
@@ -254,39 +312,73 @@ perform(struct client *c, const struct client_request *q, const char *url,
 		(void)curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->n);
 		(void)curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, q->body == NULL ? "" : q->body);
 	}
+	c->failed_request[0] = '\0';
 	rc = curl_easy_perform(c->curl);
 	curl_slist_free_all(headers);
 	if (rc != CURLE_OK)
 		return transport_error(c, rc, e);
 	(void)curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
 	r->status = (int)status;
+	remember_failure(c, r->status, &x);
 	(void)snprintf(r->etag, sizeof(r->etag), "%s", x.etag);
+	(void)snprintf(r->location, sizeof(r->location), "%s", x.location);
 	*ret_retry_s = x.retry_after_s;
 	return 0;
+}
+
+/* Whether it changes nothing more when it is done twice. */
+static bool
+repeatable(const struct client_request *q)
+{
+	return strcmp(q->method, "GET") == 0 || strcmp(q->method, "HEAD") == 0 ||
+	       q->idempotency_key != NULL;
+}
+
+/* Nothing was done when the rate was too high; a quota that is used up stays so for longer than
+ * one waits. */
+static bool
+rate_limited(const struct client_response *r)
+{
+	struct err why = { 0 };
+
+	return r->status == HTTP_TOO_MANY && client_problem(r, &why) < 0 && why.code == ERR_RATE;
+}
+
+/* Seconds to wait before another try; 0: this is the answer. */
+static int
+wait_before_retry_s(
+    const struct client_request *q, const struct client_response *r, int said_s, int waited_s)
+{
+	int wait_s = said_s > 0 ? said_s : 1;
+	bool again = r->status == HTTP_UNAVAILABLE ? repeatable(q) : rate_limited(r);
+
+	return again && !q->once && wait_s <= WAIT_MAX_S - waited_s ? wait_s : 0;
 }
 
 int
 client_request(
     struct client *c, const struct client_request *q, struct client_response *ret, struct err *e)
 {
-	bool safe = strcmp(q->method, "GET") == 0 || strcmp(q->method, "HEAD") == 0 ||
-		    q->idempotency_key != NULL;
 	char url[URL_MAX];
-	int retry_s = 0;
+	int said_s = 0, waited_s = 0;
 
 	if (make_url(c, q, url, e) < 0)
 		return -1;
 	for (int attempt = 1;; attempt++) {
+		int wait_s;
+
 		*ret = (struct client_response){ 0 };
 		buf_init(&ret->body, BODY_MAX);
-		if (perform(c, q, url, ret, &retry_s, e) < 0) {
+		if (perform(c, q, url, ret, &said_s, e) < 0) {
 			buf_done(&ret->body);
 			return -1;
 		}
-		if (ret->status != 503 || !safe || q->once || attempt == TRIES)
+		wait_s = wait_before_retry_s(q, ret, said_s, waited_s);
+		if (wait_s == 0 || attempt == TRIES)
 			return 0;
 		buf_done(&ret->body);
-		(void)poll(NULL, 0, (retry_s > 0 ? retry_s : 1) * 1000);
+		(void)poll(NULL, 0, wait_s * 1000);
+		waited_s += wait_s;
 	}
 }
 
@@ -317,10 +409,12 @@ client_stream(struct client *c, const struct client_request *q,
 	(void)curl_easy_setopt(c->curl, CURLOPT_NOPROGRESS, 0L);
 	(void)curl_easy_setopt(c->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
 	(void)curl_easy_setopt(c->curl, CURLOPT_XFERINFODATA, &x);
+	c->failed_request[0] = '\0';
 	rc = curl_easy_perform(c->curl);
 	curl_slist_free_all(headers);
 	(void)curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
 	r.status = (int)status;
+	remember_failure(c, r.status, &x);
 	if (rc != CURLE_OK && !(rc == CURLE_WRITE_ERROR && x.stopped))
 		failed = transport_error(c, rc, e);
 	else if (status < 200 || status > 299)

@@ -21,7 +21,7 @@ enum { FILE_BYTES_MAX = 1 << 20, SUGGEST_DISTANCE_MAX = 3 };
 
 /* Variables that the CLI, the daemon's command line and the tests read themselves. */
 static const char *const foreign_variables[] = { "WARDIAN_URL", "WARDIAN_API_KEY", "WARDIAN_OUTPUT",
-	"WARDIAN_CONF" };
+	"WARDIAN_CONTEXT", "WARDIAN_CONF" };
 static const char foreign_prefix[] = "WARDIAN_TEST_";
 
 typedef const char *name_fn(const struct conf_row *row, char out[static CONF_NAME_SIZE]);

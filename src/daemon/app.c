@@ -10,9 +10,11 @@
  */
 
 #include "api.h"
+#include "audit_log.h"
 #include "caps.h"
 #include "daemon_internal.h"
 #include "db.h"
+#include "db_schema.h"
 #include "environment.h"
 #include "fd.h"
 #include "http.h"
@@ -20,6 +22,10 @@
 #include "json.h"
 #include "loop.h"
 #include "metrics.h"
+#include "quota.h"
+#include "platform.h"
+#include "quota.h"
+#include "rate.h"
 #include "scheduler.h"
 #include "tenant.h"
 #include "work.h"
@@ -33,7 +39,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { STOP_GRACE_MS = 8000, KEY_CACHE_MS = 5000, KEY_CACHE_ENTRIES = 4096 };
+enum { STOP_GRACE_MS = 8000, KEY_CACHE_ENTRIES = 4096, RATE_ENTRIES = 16384 };
 
 struct app {
 	const struct conf *conf;
@@ -43,9 +49,15 @@ struct app {
 	struct database database;
 	struct environments *environments;
 	struct job_limits limits;
+	struct quota_amounts quotas;
+	struct job_quota_defaults job_quota; /* the part that jobs are held against */
 	struct metrics *metrics;
 	struct db *db;
+	struct rates *rates;
+	struct signing *signing;
 	struct tenants *tenants;
+	struct audit_keep *audit;
+	struct platform_worker *platform;
 	struct work *work;
 	struct loop *loop;
 	struct http *http;
@@ -53,9 +65,11 @@ struct app {
 	struct sched *sched;
 	struct loop_watch *signals;
 	struct cluster_watch *cluster_watch;
+	struct net_cidrs proxies;
 	int spawner_fd; /* keeps the spawner alive until the scheduler has connected, and on */
 	int signal_fd;
 	int runs_dirfd;
+	int spool_dirfd;
 	bool stopping;
 };
 
@@ -133,6 +147,25 @@ fill_limits(struct app *a)
 		.log_default_bytes = c->limits_job_output_default_bytes };
 }
 
+/* A setting for each row of quota.def. */
+static void
+fill_quotas(struct app *a)
+{
+	const struct conf *c = a->conf;
+
+	a->quotas = (struct quota_amounts){ .amount = {
+#define QUOTA(name, text, level, unit, sentence) [QUOTA_##name] = c->quota_##text,
+#include "quota.def"
+#undef QUOTA
+					    } };
+	a->job_quota = (struct job_quota_defaults){ .jobs_queued = c->quota_jobs_queued,
+		.jobs_per_day = c->quota_jobs_per_day,
+		.storage_bytes = c->quota_storage_bytes,
+		.jobs_running = c->quota_jobs_running,
+		.cpu_milli = c->quota_cpus * 1000,
+		.memory_bytes = c->quota_memory_bytes };
+}
+
 /* --- start ---------------------------------------------------------------------------------- */
 
 static bool
@@ -162,13 +195,25 @@ check_conf(const struct conf *c, struct err *e)
 	return 0;
 }
 
+static int
+read_proxies(struct app *a, struct err *e)
+{
+	struct err why;
+
+	if (net_cidrs_parse(a->conf->http_trusted_proxies, &a->proxies, &why) == 0)
+		return 0;
+	return err_set(e, ERR_CONF, "http.trusted_proxies: %s", why.msg);
+}
+
 /* Everything that needs root or the paths of the host. */
 static int
 start_privileged(struct app *a, struct err *e)
 {
 	bool served;
 
-	if (check_conf(a->conf, e) < 0 || account_find(a->conf, &a->account, e) < 0)
+	if (check_conf(a->conf, e) < 0 || read_proxies(a, e) < 0)
+		return -1;
+	if (account_find(a->conf, &a->account, e) < 0)
 		return -1;
 	if (environments_load(a->conf->environments_dir, &a->environments, e) < 0)
 		return -1;
@@ -199,6 +244,7 @@ start_sched(struct app *a, struct err *e)
 	struct sched_options o = { .db = a->db,
 		.environments = a->environments,
 		.limits = &a->limits,
+		.quota = &a->job_quota,
 		.metrics = a->metrics,
 		.node = a->state.node,
 		.cpu_milli = a->limits.cpu_milli_max,
@@ -218,39 +264,119 @@ start_sched(struct app *a, struct err *e)
 	return sched_start(&o, &a->sched, e);
 }
 
+/* A directory of the state, which state_open has made. */
+static int
+open_dir(const struct app *a, const char *name, int *ret, struct err *e)
+{
+	int fd = openat(a->state.dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return err_sys(e, errno, "open the directory %s of the state", name);
+	*ret = fd;
+	return 0;
+}
+
+/* What asks who is asking: rates, the key of tokens, credentials. */
+static int
+start_tenants(struct app *a, struct err *e)
+{
+	const struct conf *c = a->conf;
+	const struct rates_options rates = { .db = a->db,
+		.node = a->state.node,
+		.metrics = a->metrics,
+		.tenant_per_s = c->quota_requests_per_second,
+		.key_per_s = c->quota_key_requests_per_second,
+		.source_per_s = c->limits_source_requests_per_second,
+		.failures_per_min = c->limits_failed_logins_per_minute,
+		.entries = RATE_ENTRIES,
+		.log = log_component(&a->log, "rates") };
+	const struct signing_options signing = { .db = a->db,
+		.dirfd = a->state.dirfd,
+		.node = a->state.node,
+		.life_ms = c->auth_signing_key_life_ms,
+		.log = log_component(&a->log, "signing") };
+	struct tenants_options t = { .db = a->db,
+		.metrics = a->metrics,
+		.issuer = c->auth_issuer,
+		.cache_entries = KEY_CACHE_ENTRIES,
+		.log = log_component(&a->log, "tenants") };
+
+	if (rates_new(&rates, &a->rates, e) < 0 || signing_open(&signing, &a->signing, e) < 0)
+		return -1;
+	t.rates = a->rates;
+	t.signer = signing_current(a->signing);
+	if (tenants_new(&t, &a->tenants, e) < 0)
+		return -1;
+	return signing_watch(a->signing, a->loop, a->work, a->tenants, e);
+}
+
+static int
+open_dirs(struct app *a, struct err *e)
+{
+	if (open_dir(a, "runs", &a->runs_dirfd, e) < 0)
+		return -1;
+	return open_dir(a, "spool", &a->spool_dirfd, e);
+}
+
+static int
+start_workers(struct app *a, struct err *e)
+{
+	const struct conf *c = a->conf;
+
+	if (work_new("worker", (int)c->http_workers, (int)c->http_queue, &a->work, e) < 0)
+		return -1;
+	if (a->database.cluster == NULL)
+		return 0;
+	return cluster_watch_new(
+	    a->loop, a->work, a->database.cluster, &a->log, &a->cluster_watch, e);
+}
+
+static int
+start_audit(struct app *a, struct err *e)
+{
+	const struct audit_keep_options o = { .conf = a->conf,
+		.state = &a->state,
+		.db = a->db,
+		.metrics = a->metrics,
+		.log = &a->log };
+
+	return audit_keep_start(&o, &a->audit, e);
+}
+
+static int
+start_platform(struct app *a, struct err *e)
+{
+	const struct platform_worker_options o = { .db = a->db,
+		.node = a->state.node,
+		.runs_dirfd = a->runs_dirfd,
+		.forget = audit_keep_forget,
+		.ctx = a->audit,
+		.log = log_component(&a->log, "platform") };
+
+	return platform_worker_start(&o, &a->platform, e);
+}
+
 static int
 start_api(struct app *a, struct err *e)
 {
-	const struct conf *c = a->conf;
-	struct tenants_options t = { .db = a->db,
-		.metrics = a->metrics,
-		.cache_ms = KEY_CACHE_MS,
-		.cache_entries = KEY_CACHE_ENTRIES };
 	struct api_options o = { .db = a->db,
+		.tenants = a->tenants,
 		.environments = a->environments,
 		.limits = &a->limits,
+		.job_quota = &a->job_quota,
+		.audit = audit_keep_desk(a->audit),
+		.evidence_key = audit_keep_key(a->audit),
+		.quotas = &a->quotas,
 		.metrics = a->metrics,
-		.streams_per_tenant = (int)c->http_streams_per_tenant,
-		.queued_per_tenant = c->limits_queued_per_tenant,
+		.rates = a->rates,
+		.work = a->work,
+		.runs_dirfd = a->runs_dirfd,
+		.spool_dirfd = a->spool_dirfd,
 		.log = log_component(&a->log, "api"),
 		.wake = wake_sched,
 		.ready = sched_is_ready,
 		.ctx = a };
 
-	if (tenants_new(&t, &a->tenants, e) < 0)
-		return -1;
-	if (work_new("worker", (int)c->http_workers, (int)c->http_queue, &a->work, e) < 0)
-		return -1;
-	a->runs_dirfd =
-	    openat(a->state.dirfd, "runs", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (a->runs_dirfd < 0)
-		return err_sys(e, errno, "open the run directories");
-	if (a->database.cluster != NULL && cluster_watch_new(a->loop, a->work, a->database.cluster,
-					       &a->log, &a->cluster_watch, e) < 0)
-		return -1;
-	o.tenants = a->tenants;
-	o.work = a->work;
-	o.runs_dirfd = a->runs_dirfd;
 	memcpy(o.cursor_key, a->state.cursor_key, sizeof(o.cursor_key));
 	return api_new(&o, &a->api, e);
 }
@@ -272,11 +398,16 @@ start_http(struct app *a, struct err *e)
 		.port = (uint16_t)c->http_port,
 		.connections = (int)c->http_connections,
 		.connections_per_address = (int)c->http_connections_per_address,
+		.requests_per_connection = c->http_requests_per_connection,
 		.streams = (int)c->http_streams,
 		.head_timeout_ms = c->http_head_timeout_ms,
 		.body_timeout_ms = c->http_body_timeout_ms,
 		.idle_timeout_ms = c->http_idle_timeout_ms,
 		.body_max_bytes = CAP_BODY_BYTES,
+		.trusted_proxies = &a->proxies,
+		.tls_certificate = c->http_tls_certificate,
+		.tls_key = c->http_tls_key,
+		.tls_check_ms = c->http_tls_check_ms,
 		.log = log_component(&a->log, "http"),
 		.metrics = a->metrics,
 		.handle = api_handle,
@@ -307,9 +438,14 @@ on_signal(void *ctx, int events)
 	(void)events; /* only LOOP_READ was asked for */
 	if (read(a->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info) || a->stopping)
 		return;
+	if (info.ssi_signo == SIGHUP) {
+		http_reload_certificate(a->http);
+		return;
+	}
 	log_info(&a->log, "stopping after signal %u; running jobs go on", info.ssi_signo);
 	notify_service_manager("STOPPING=1");
 	a->stopping = true;
+	audit_desk_stop(audit_keep_desk(a->audit));
 	api_drain(a->api);
 	http_shutdown(a->http, STOP_GRACE_MS, on_http_done, a);
 }
@@ -320,7 +456,8 @@ watch_signals(struct app *a, struct err *e)
 {
 	sigset_t set;
 
-	if (sigemptyset(&set) < 0 || sigaddset(&set, SIGTERM) < 0 || sigaddset(&set, SIGINT) < 0)
+	if (sigemptyset(&set) < 0 || sigaddset(&set, SIGTERM) < 0 || sigaddset(&set, SIGINT) < 0 ||
+	    sigaddset(&set, SIGHUP) < 0)
 		return err_sys(e, errno, "prepare the signals");
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return err_sys(e, errno, "block the signals");
@@ -342,8 +479,13 @@ stop_all(struct app *a)
 	api_free(a->api);
 	loop_watch_free(a->signals);
 	cluster_watch_free(a->cluster_watch);
+	signing_unwatch(a->signing);
 	loop_free(a->loop);
+	platform_worker_stop(a->platform);
+	audit_keep_stop(a->audit);
 	tenants_free(a->tenants);
+	signing_close(a->signing);
+	rates_free(a->rates);
 	db_free(a->db);
 	metrics_free(a->metrics);
 	environments_free(a->environments);
@@ -351,6 +493,7 @@ stop_all(struct app *a)
 	fd_close(&a->spawner_fd);
 	fd_close(&a->signal_fd);
 	fd_close(&a->runs_dirfd);
+	fd_close(&a->spool_dirfd);
 	state_close(&a->state);
 }
 
@@ -368,9 +511,13 @@ start_all(struct app *a, struct err *e)
 	if (start_privileged(a, e) < 0)
 		return -1;
 	fill_limits(a);
+	fill_quotas(a);
 	if (loop_new(&a->loop, e) < 0 || watch_signals(a, e) < 0)
 		return -1;
-	if (start_database(a, e) < 0 || start_api(a, e) < 0 || start_sched(a, e) < 0)
+	if (start_database(a, e) < 0 || open_dirs(a, e) < 0 || start_workers(a, e) < 0)
+		return -1;
+	if (start_tenants(a, e) < 0 || start_audit(a, e) < 0 || start_platform(a, e) < 0 ||
+	    start_api(a, e) < 0 || start_sched(a, e) < 0)
 		return -1;
 	return start_http(a, e);
 }
@@ -383,12 +530,13 @@ app_serve(const struct conf *c, const struct log *log, struct err *e)
 		.spawner_fd = -1,
 		.signal_fd = -1,
 		.runs_dirfd = -1,
+		.spool_dirfd = -1,
 		.state = { .dirfd = -1, .lockfd = -1 } };
 	int rc = start_all(&a, e);
 
 	if (rc == 0) {
-		log_info(
-		    &a.log, "ready on http://%s:%u", c->http_address, (unsigned)http_port(a.http));
+		log_info(&a.log, "ready on %s://%s:%u", http_is_tls(a.http) ? "https" : "http",
+		    c->http_address, (unsigned)http_port(a.http));
 		notify_service_manager("READY=1");
 		loop_run(a.loop);
 	}

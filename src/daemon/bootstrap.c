@@ -1,26 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth.h"
+#include "caps.h"
 #include "daemon_internal.h"
 #include "db.h"
+#include "db_schema.h"
+#include "identity.h"
 #include "json.h"
-#include "tenant.h"
+#include "platform.h"
 
 #include <string.h>
 #include <unistd.h>
 
-static int
-find_or_create(struct db *db, const char *name, struct tenant_id *ret, struct err *e)
-{
-	struct err found = { 0 };
-
-	if (tenant_find(db, name, ret, &found) == 0)
-		return 0;
-	if (found.code != ERR_NOT_FOUND) {
-		*e = found;
-		return -1;
-	}
-	return tenant_create(db, name, ret, e);
-}
+static const char platform_name[] = "platform"; /* migration 0007 */
 
 static int
 print_key(struct tenant_id tenant, const char *name, const char *key, FILE *out, struct err *e)
@@ -46,25 +37,67 @@ print_key(struct tenant_id tenant, const char *name, const char *key, FILE *out,
 }
 
 static int
-make_key(const struct conf *c, const struct database *d, const char *tenant, const char *key_name,
-    const struct log *log, FILE *out, struct err *e)
+find_or_create(const struct platform_ask *a, const char *name, struct tenant_id *ret, struct err *e)
 {
-	AUTO(db) db = NULL;
+	struct platform_tenant t;
+	struct err found = { 0 };
+
+	/* A customer of this name would be taken for the platform's own tenant. */
+	if (strcmp(name, platform_name) == 0)
+		return err_set(e, ERR_USAGE,
+		    "keys of the platform's own tenant are made with --operator NAME");
+	if (platform_tenant_find(a->db, name, a->mem, &t, &found) < 0) {
+		if (found.code != ERR_NOT_FOUND) {
+			*e = found;
+			return -1;
+		}
+		if (platform_tenant_create(a, name, &t, e) < 0)
+			return -1;
+	}
+	*ret = t.id;
+	return 0;
+}
+
+/* An operator's key is one of the platform's tenant; that one was made by the migrations. */
+static int
+make_key(struct db *db, const struct bootstrap *b, struct arena *mem, FILE *out, struct err *e)
+{
+	static const struct caller nobody = { 0 };
+	const bool of_platform = b->operator_name != NULL;
+	const struct platform_ask platform = { .db = db, .by = &nobody, .mem = mem };
+	const struct identity_first first = {
+		.user = of_platform ? b->operator_name : "bootstrap",
+		.key_name = b->key_name,
+		.role = of_platform ? ROLE_OPERATOR : ROLE_OWNER,
+	};
+	struct identity_ask ask = {
+		.db = db, .tenant = tenant_platform_id, .by = &nobody, .mem = mem
+	};
 	char key[AUTH_KEY_SIZE];
-	struct tenant_id id;
 	int rc;
 
-	if (db_migrate_up(d->url, c->database_timeout_ms, log, e) < 0)
+	if (!of_platform && find_or_create(&platform, b->tenant, &ask.tenant, e) < 0)
 		return -1;
-	if (database_pools(c, d, log, NULL, NULL, &db, e) < 0)
+	if (identity_first_key(&ask, &first, key, e) < 0)
 		return -1;
-	if (find_or_create(db, tenant, &id, e) < 0)
-		return -1;
-	if (tenant_key_create(db, id, key_name, 0, key, e) < 0)
-		return -1;
-	rc = print_key(id, tenant, key, out, e);
+	rc = print_key(ask.tenant, of_platform ? platform_name : b->tenant, key, out, e);
 	auth_wipe(key, sizeof(key));
 	return rc;
+}
+
+static int
+open_and_make(const struct conf *c, const struct database *d, const struct bootstrap *b,
+    const struct log *log, FILE *out, struct err *e)
+{
+	AUTO(arena) mem = arena_new(CAP_REQUEST_ARENA_BYTES);
+	AUTO(db) db = NULL;
+
+	if (mem == NULL)
+		return err_set(e, ERR_NO_MEMORY, "There is no memory to make a key");
+	if (db_migrate_up(d->url, c->database_timeout_ms, log, e) < 0 ||
+	    database_pools(c, d, log, NULL, NULL, &db, e) < 0)
+		return -1;
+	return make_key(db, b, mem, out, e);
 }
 
 /* Opens state and database as the account, with a serving daemon or without one. */
@@ -87,8 +120,8 @@ visit(
 }
 
 int
-bootstrap_run(const struct conf *c, const char *tenant, const char *key_name, const struct log *log,
-    FILE *out, struct err *e)
+bootstrap_run(const struct conf *c, const struct bootstrap *b, const struct log *log, FILE *out,
+    struct err *e)
 {
 	struct database d;
 	struct state s;
@@ -96,7 +129,7 @@ bootstrap_run(const struct conf *c, const char *tenant, const char *key_name, co
 
 	if (visit(c, log, &s, &d, e) < 0)
 		return -1;
-	rc = make_key(c, &d, tenant, key_name, log, out, e);
+	rc = open_and_make(c, &d, b, log, out, e);
 	database_close(&d);
 	state_close(&s);
 	return rc;

@@ -6,7 +6,7 @@
  */
 
 #include "daemon_internal.h"
-#include "db.h"
+#include "db_cluster.h"
 #include "loop.h"
 #include "work.h"
 

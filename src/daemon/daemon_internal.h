@@ -33,6 +33,7 @@ struct state {
 	int lockfd; /* held exclusively by the serving daemon, -1 for visitors */
 	struct uuid node;
 	uint8_t cursor_key[32];
+	uint8_t audit_seed[32]; /* of the key of checkpoints; wiped once that is made */
 };
 /*
  * Makes the directory (owned by the account) and what lies in it.  exclusive: takes the lock, or
@@ -76,12 +77,66 @@ int database_pools(const struct conf *c, const struct database *d, const struct 
     void (*observe)(void *ctx, const char *what, int64_t ns), void *ctx, struct db **ret,
     struct err *e) MUST_CHECK;
 
+/* The key that this node signs tokens with, and its renewal. */
+struct signing;
+struct tenants;
+struct jwt_signer;
+struct signing_options {
+	struct db *db;
+	int dirfd; /* the state directory; stays the caller's */
+	struct uuid node;
+	int64_t life_ms;
+	struct log log;
+	/* set by signing_watch */
+	struct work *work;
+	struct tenants *tenants;
+};
+int signing_open(const struct signing_options *o, struct signing **ret, struct err *e) MUST_CHECK;
+const struct jwt_signer *signing_current(const struct signing *s);
+/* From now on the key is renewed in time. */
+int signing_watch(struct signing *s, struct loop *loop, struct work *work, struct tenants *tenants,
+    struct err *e) MUST_CHECK;
+/* Before the loop is freed; accepts NULL. */
+void signing_unwatch(struct signing *s);
+/* After the workers and *tenants have ended; accepts NULL. */
+void signing_close(struct signing *s);
+
+/* Checkpoints of the audit logs, and what reads them. */
+struct audit_keep;
+struct audit_desk;
+struct metrics;
+struct audit_keep_options {
+	const struct conf *conf;
+	struct state *state;
+	struct db *db;
+	struct metrics *metrics;
+	const struct log *log;
+};
+int audit_keep_start(
+    const struct audit_keep_options *o, struct audit_keep **ret, struct err *e) MUST_CHECK;
+struct audit_desk *audit_keep_desk(struct audit_keep *k);
+struct sign_key;
+const struct sign_key *audit_keep_key(const struct audit_keep *k);
+/* A tenant that is being deleted; for platform_worker_options. */
+void audit_keep_forget(void *keep, struct tenant_id tenant);
+/* Seals once more; when nobody writes or reads any more.  Accepts NULL. */
+void audit_keep_stop(struct audit_keep *k);
+
 /* Runs until SIGTERM or SIGINT. */
 int app_serve(const struct conf *c, const struct log *log, struct err *e) MUST_CHECK;
 
-/* wardiand bootstrap --tenant NAME [--key-name NAME]: prints tenant id and key as JSON. */
-int bootstrap_run(const struct conf *c, const char *tenant, const char *key_name,
-    const struct log *log, FILE *out, struct err *e) MUST_CHECK;
+/*
+ * wardiand bootstrap --tenant NAME: a tenant, if it is not there, and a new key of its service
+ * account "bootstrap", which is an owner.  --operator NAME: a new key of an operator of the
+ * platform. Prints tenant, its name and the key as JSON.
+ */
+struct bootstrap {
+	const char *tenant;        /* NULL with operator_name */
+	const char *operator_name; /* NULL with tenant */
+	const char *key_name;
+};
+int bootstrap_run(const struct conf *c, const struct bootstrap *b, const struct log *log, FILE *out,
+    struct err *e) MUST_CHECK;
 /* wardiand migrate status|up */
 int migrate_run(
     const struct conf *c, bool apply, const struct log *log, FILE *out, struct err *e) MUST_CHECK;

@@ -2,11 +2,20 @@
 #include "audit.h"
 #include "daemon_internal.h"
 #include "db.h"
+#include "db_cluster.h"
+#include "identity.h"
 #include "job.h"
+#include "platform.h"
+#include "quota.h"
+#include "rate.h"
 #include "result.h"
 #include "tenant.h"
 
 #include <string.h>
+
+/* Credentials that no cache knows and platform operations: short reads and few people, so that a
+ * handful serves all of the daemon's request threads. */
+enum { PLATFORM_CONNECTIONS = 4 };
 
 int
 database_open(const struct conf *c, const struct state *s, bool served, const struct log *log,
@@ -42,10 +51,12 @@ database_pools(const struct conf *c, const struct database *d, const struct log 
     struct err *e)
 {
 	/* Every module with statements; the pools prepare them all when a connection joins. */
-	const struct db_sql sql[] = { tenant_sql, audit_sql, job_sql, result_sql, { NULL, NULL } };
+	const struct db_sql sql[] = { tenant_sql, quota_sql, rate_sql, audit_sql, identity_sql,
+		platform_sql, job_sql, result_sql, { NULL, NULL } };
 	struct db_options o = { .url = d->url,
 		.api_connections = (int)c->database_connections,
 		.sched_connections = 2,
+		.platform_connections = PLATFORM_CONNECTIONS,
 		.timeout_ms = c->database_timeout_ms,
 		.sql = sql,
 		.log = log_component(log, "db"),

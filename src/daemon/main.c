@@ -12,8 +12,7 @@ struct command_line {
 	const char *command;
 	const char *action; /* of migrate and settings */
 	const char *config;
-	const char *tenant;
-	const char *key_name;
+	struct bootstrap bootstrap;
 	char *settings[128];
 	size_t n_settings;
 	bool help;
@@ -28,6 +27,10 @@ static const char usage[] =
     "  bootstrap --tenant NAME      make a tenant, if it is not there, and print a new API key "
     "once\n"
     "            [--key-name NAME]\n"
+    "  bootstrap --operator NAME    make an operator of the platform, if it is not there, and "
+    "print "
+    "a\n"
+    "            [--key-name NAME]  new key of it once\n"
     "  migrate status|up            show or apply database migrations\n"
     "  settings [show|markdown|example]  the settings in force, or their documentation\n"
     "\n"
@@ -58,9 +61,11 @@ take_option(struct command_line *cl, int argc, char **argv, int *i, struct err *
 	else if (strcmp(word, "--config") == 0)
 		return take_value(word, argc, argv, i, &cl->config, e);
 	else if (strcmp(word, "--tenant") == 0)
-		return take_value(word, argc, argv, i, &cl->tenant, e);
+		return take_value(word, argc, argv, i, &cl->bootstrap.tenant, e);
+	else if (strcmp(word, "--operator") == 0)
+		return take_value(word, argc, argv, i, &cl->bootstrap.operator_name, e);
 	else if (strcmp(word, "--key-name") == 0)
-		return take_value(word, argc, argv, i, &cl->key_name, e);
+		return take_value(word, argc, argv, i, &cl->bootstrap.key_name, e);
 	else if (cl->n_settings < ARRAY_LEN(cl->settings))
 		cl->settings[cl->n_settings++] = argv[*i];
 	else
@@ -123,6 +128,20 @@ run_migrate(
 }
 
 static int
+run_bootstrap(
+    const struct command_line *cl, const struct conf *c, const struct log *log, struct err *e)
+{
+	struct bootstrap b = cl->bootstrap;
+
+	if ((b.tenant == NULL) == (b.operator_name == NULL))
+		return err_set(e, ERR_USAGE,
+		    "say for whom: wardiand bootstrap --tenant NAME, or --operator NAME");
+	if (b.key_name == NULL)
+		b.key_name = "first";
+	return bootstrap_run(c, &b, log, stdout, e);
+}
+
+static int
 run_command(
     const struct command_line *cl, const struct conf *c, const struct log *log, struct err *e)
 {
@@ -132,13 +151,8 @@ run_command(
 		return run_migrate(cl, c, log, e);
 	if (strcmp(cl->command, "settings") == 0)
 		return run_settings(cl, c, e);
-	if (strcmp(cl->command, "bootstrap") == 0) {
-		if (cl->tenant == NULL)
-			return err_set(
-			    e, ERR_USAGE, "say which tenant: wardiand bootstrap --tenant NAME");
-		return bootstrap_run(
-		    c, cl->tenant, cl->key_name == NULL ? "first" : cl->key_name, log, stdout, e);
-	}
+	if (strcmp(cl->command, "bootstrap") == 0)
+		return run_bootstrap(cl, c, log, e);
 	return err_set(
 	    e, ERR_USAGE, "there is no command '%.40s'; see wardiand --help", cl->command);
 }

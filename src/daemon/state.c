@@ -116,6 +116,7 @@ state_open(const struct conf *c, const struct account *a, bool exclusive, struct
 	if (s.dirfd < 0)
 		return err_sys(e, errno, "open the state directory %s", s.dir);
 	if (own_dir(s.dirfd, NULL, a, e) < 0 || own_dir(s.dirfd, "runs", a, e) < 0 ||
+	    own_dir(s.dirfd, "spool", a, e) < 0 || own_dir(s.dirfd, "audit", a, e) < 0 ||
 	    own_dir(s.dirfd, "postgres", a, e) < 0 || take_lock(&s, a, exclusive, &served, e) < 0) {
 		state_close(&s);
 		return -1;
@@ -161,7 +162,8 @@ state_load(struct state *s, struct err *e)
 	char id[UUID_STR_SIZE];
 	size_t n = 0;
 
-	if (load_secret(s->dirfd, "cursor.key", s->cursor_key, sizeof(s->cursor_key), e) < 0)
+	if (load_secret(s->dirfd, "cursor.key", s->cursor_key, sizeof(s->cursor_key), e) < 0 ||
+	    load_secret(s->dirfd, "audit.key", s->audit_seed, sizeof(s->audit_seed), e) < 0)
 		return -1;
 	if (faccessat(s->dirfd, "node", F_OK, 0) < 0 && errno == ENOENT) {
 		s->node = uuid_v7();

@@ -2,6 +2,7 @@
 /* The catalogue audit: runs every statement of db_audit.sql and passes on what they find. */
 #include "db_internal.h"
 #include "db_owner_internal.h"
+#include "db_schema.h"
 
 struct audit {
 	struct db_owner *owner;

@@ -5,6 +5,12 @@
  * what lets a unit be refused before anything is stored, and what makes the outcome of a lost
  * COMMIT known in every case, because the id has arrived before COMMIT leaves.
  *
+ * The units of a batch are run by tenant.  A unit locks its tenant's row of audit_head before all
+ * else and keeps the lock until the batch commits: in the order of arrival, two batches would take
+ * the locks of two tenants in opposite orders, and one of them would lose a second to the server's
+ * search for deadlocks.  Whatever takes that lock first and one tenant's other locks after it
+ * cannot deadlock with a batch either.  Besides, neighbours of one tenant share its context.
+ *
  * A fault rolls the batch back.  The faulty unit is set aside and the others go again; after a few
  * faults everything left runs alone, in a transaction of its own, and so does what was set aside: a
  * fault that only came from the neighbourhood (a deadlock between two batches) does not count.
@@ -311,6 +317,24 @@ set_aside(struct db_batch *b, size_t at)
 	b->units[b->n - 1] = u;
 }
 
+static int
+compare_units(const void *a, const void *b)
+{
+	const struct db_unit *x = *(struct db_unit *const *)a, *y = *(struct db_unit *const *)b;
+	int by_tenant = uuid_cmp(x->tenant.uuid, y->tenant.uuid);
+
+	return by_tenant != 0 ? by_tenant : (x->arrival > y->arrival) - (x->arrival < y->arrival);
+}
+
+/* Within a tenant the order of arrival stays. */
+static void
+sort_by_tenant(struct db_batch *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		b->units[i]->arrival = i;
+	qsort((void *)b->units, b->n, sizeof(struct db_unit *), compare_units);
+}
+
 void
 db_batch_run(struct db_batch *b, struct db_pool *pool, struct db_conn *c)
 {
@@ -323,6 +347,7 @@ db_batch_run(struct db_batch *b, struct db_pool *pool, struct db_conn *c)
 		.until = deadline_in_ms(2 * pool->db->timeout_ms) };
 	size_t fault, settled = 0;
 
+	sort_by_tenant(b);
 	for (int faults = 0; r.n > 1 && faults < FAULTS_MAX; faults++) {
 		if (settle(&r, &fault) != FAULTY) {
 			settled = r.n;

@@ -5,7 +5,7 @@
 /* Parts of the private PostgreSQL that are not its life cycle: programs, files, the first start. */
 
 #include "clock.h"
-#include "db.h"
+#include "db_cluster.h"
 
 #include <limits.h>
 #include <sys/types.h>

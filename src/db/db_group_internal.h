@@ -33,6 +33,7 @@ struct db_unit {
 	enum db_unit_state state;
 	struct cond done;
 	/* the committer's while TAKEN, the caller's afterwards */
+	size_t arrival; /* place in the queue */
 	PGresult *results[DB_GROUP_STATEMENTS];
 	bool failed;
 	struct err err;

@@ -31,7 +31,15 @@ struct db_login {
 /* The owner's login from a libpq URL or keyword string; ERR_CONF. */
 int db_login_parse(
     struct db_login *l, const char *url, int64_t timeout_ms, struct err *e) MUST_CHECK;
-/* The same server and database as one of the two serving roles. */
+/* The serving roles, as they log in. */
+enum { DB_ROLE_LOGINS = 3 };
+struct db_role_login {
+	enum db_role role;
+	const char *name;
+	const char *application; /* what the server lists the connection as */
+};
+extern const struct db_role_login db_role_logins[DB_ROLE_LOGINS];
+/* The same server and database as one of the serving roles. */
 int db_login_as(struct db_login *l, const char *url, enum db_role role, int64_t timeout_ms,
     struct err *e) MUST_CHECK;
 void db_login_done(struct db_login *l);
@@ -126,7 +134,7 @@ struct db {
 	struct db_stmts stmts;
 	const struct db_stmt *begin, *commit, *rollback, *context, *xid, *xact_status, *incarnation,
 	    *ping;
-	struct db_pool api, sched;
+	struct db_pool api, sched, platform;
 	struct db_group *group;
 };
 void db_observe(const struct db *db, const char *what, int64_t ns);
@@ -158,7 +166,7 @@ struct db_txn {
 	struct db *db;
 	struct db_pool *pool;
 	struct db_conn *conn;
-	bool scoped;             /* false on the scheduler's role */
+	bool scoped;             /* to one tenant; false on roles of all tenants */
 	struct db_params tenant; /* argument of db_context */
 	bool begun;
 	bool failed;           /* a statement failed: only a rollback is possible */

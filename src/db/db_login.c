@@ -7,10 +7,27 @@
 
 enum { ARENA_BYTES = 64 << 10 };
 
+const struct db_role_login db_role_logins[DB_ROLE_LOGINS] = {
+	{ DB_ROLE_API, "wardian_api", "wardiand-api" },
+	{ DB_ROLE_SCHED, "wardian_sched", "wardiand-sched" },
+	{ DB_ROLE_PLATFORM, "wardian_platform", "wardiand-platform" },
+};
+
+static const struct db_role_login *
+login_of(enum db_role role)
+{
+	size_t i = 0;
+
+	while (i < DB_ROLE_LOGINS - 1 && db_role_logins[i].role != role)
+		i++;
+	REQUIRE(db_role_logins[i].role == role);
+	return &db_role_logins[i];
+}
+
 const char *
 db_role_name(enum db_role role)
 {
-	return role == DB_ROLE_API ? "wardian_api" : "wardian_sched";
+	return login_of(role)->name;
 }
 
 const char *
@@ -155,8 +172,7 @@ db_login_as(
 		auth_wipe(password, sizeof(password));
 	}
 	if (rc == 0 && set(l, "user", db_role_name(role), e) == 0 &&
-	    set(l, "application_name", role == DB_ROLE_API ? "wardiand-api" : "wardiand-sched",
-		e) == 0)
+	    set(l, "application_name", login_of(role)->application, e) == 0)
 		return 0;
 	db_login_done(l);
 	return -1;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Migrations: numbered files, embedded in the binary, applied in order, each in one transaction
- * that also records it with its checksum.  Number 1 runs as the role of the URL, because it makes
- * the owner; all others run as wardian_owner.  What the database has and the binary lacks, or has
+ * that also records it with its checksum.  They run as wardian_owner, except number 1, which makes
+ * the owner, and those whose first comment has a line `-- :as connecting`, because they make roles:
+ * these run as the role of the URL.  What the database has and the binary lacks, or has
  * differently, is refused: an older daemon never touches a newer schema.
  */
 #include "db_migrate_internal.h"
@@ -128,6 +129,23 @@ record(struct state *s, int index, struct err *e)
 		   : 0;
 }
 
+/* A line of the comment that the file begins with. */
+static bool
+has_marker(const char *text, const char *line)
+{
+	size_t n = strlen(line);
+
+	while (strncmp(text, "--", 2) == 0) {
+		size_t end = strcspn(text, "\n");
+
+		if (end == n && memcmp(text, line, n) == 0)
+			return true;
+		text += end;
+		text += *text == '\n';
+	}
+	return false;
+}
+
 static int
 apply_in_transaction(struct state *s, int index, struct err *e)
 {
@@ -136,12 +154,16 @@ apply_in_transaction(struct state *s, int index, struct err *e)
 		"owner_comment_number", "owner_comment_name", "owner_comment_sha256",
 		"owner_comment_applied_at" };
 
-	if (index > 0 && run_named(s, become, ARRAY_LEN(become), e) < 0)
+	const char *text = s->files[index].text;
+	bool connecting = index == 0 || has_marker(text, "-- :as connecting");
+
+	if (!connecting && run_named(s, become, ARRAY_LEN(become), e) < 0)
 		return -1;
-	if (db_owner_script(s->owner, s->files[index].text, BODY_TIMEOUT_MS, e) < 0)
+	if (db_owner_script(s->owner, text, BODY_TIMEOUT_MS, e) < 0)
 		return -1;
-	if (index == 0 && (run_named(s, become, ARRAY_LEN(become), e) < 0 ||
-			      run_named(s, table, ARRAY_LEN(table), e) < 0))
+	if (connecting && run_named(s, become, ARRAY_LEN(become), e) < 0)
+		return -1;
+	if (index == 0 && run_named(s, table, ARRAY_LEN(table), e) < 0)
 		return -1;
 	return record(s, index, e);
 }

@@ -4,7 +4,7 @@
 
 /* Migrations over a given list of files, so that tests can bring other ones. */
 
-#include "db.h"
+#include "db_schema.h"
 
 enum { DB_MIGRATIONS_MAX = 500 };
 

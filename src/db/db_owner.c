@@ -271,14 +271,20 @@ set_password(struct db_owner *o, enum db_role role, const char *password, struct
 int
 db_owner_set_passwords(struct db_owner *o, struct err *e)
 {
-	static const enum db_role roles[] = { DB_ROLE_API, DB_ROLE_SCHED };
-	char password[DB_PASSWORD_SIZE];
-	int rc = 0;
+	char password[DB_PASSWORD_SIZE], may[8];
+	int rc;
 
-	for (size_t i = 0; i < ARRAY_LEN(roles) && rc == 0; i++) {
-		if (!db_login_password(&o->login, roles[i], password))
-			return 0;
-		rc = set_password(o, roles[i], password, e);
+	if (db_login_value(&o->login, "password") == NULL)
+		return 0;
+	/* Else they are an administrator's to set, with the rest of the roles. */
+	rc = db_owner_text(o, db_owner_stmt(o, "owner_may_set_passwords"), may, sizeof(may), e);
+	if (rc < 0 || strcmp(may, "t") != 0)
+		return rc;
+	for (size_t i = 0; i < DB_ROLE_LOGINS && rc == 0; i++) {
+		enum db_role role = db_role_logins[i].role;
+
+		if (db_login_password(&o->login, role, password))
+			rc = set_password(o, role, password, e);
 	}
 	auth_wipe(password, sizeof(password));
 	return rc;

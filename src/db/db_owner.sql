@@ -14,7 +14,7 @@ begin
 set local statement_timeout = 0
 
 -- :name owner_become :role owner
--- Objects of every migration but the first belong to wardian_owner.
+-- Objects belong to wardian_owner; what runs as the connecting role makes none.
 set local role wardian_owner
 
 -- :name owner_path :role owner
@@ -59,6 +59,9 @@ from wardian.schema_migration order by wardian.schema_migration.number
 
 -- :name owner_record :role owner
 insert into wardian.schema_migration (number, name, sha256) values ($1::text::integer, $2, $3)
+
+-- :name owner_may_set_passwords :role owner
+select rolsuper or rolcreaterole as may from pg_roles where rolname = current_user
 
 -- :name owner_password :role owner
 -- The text of a statement that takes no parameters; $2 is a SCRAM verifier, not a password.

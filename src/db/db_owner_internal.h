@@ -8,7 +8,8 @@
  * use it.  Errors are for the operator: they carry what the server said.
  */
 
-#include "db.h"
+#include "base.h"
+#include "err.h"
 
 struct db_owner;
 /* Tries until the deadline.  ERR_UNAVAILABLE, ERR_DB_SCHEMA when the server is older than 15. */
@@ -38,7 +39,8 @@ int64_t db_owner_query(struct db_owner *o, const char *text, int n_params,
 int db_owner_text(
     struct db_owner *o, const char *text, char *out, size_t out_size, struct err *e) MUST_CHECK;
 
-/* Lets the serving roles log in with passwords derived from the URL's; nothing when it has none. */
+/* Lets the serving roles log in with passwords derived from the URL's; nothing when it has none, or
+ * when the URL's role may not set them. */
 int db_owner_set_passwords(struct db_owner *o, struct err *e) MUST_CHECK;
 
 #endif

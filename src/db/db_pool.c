@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Theory of operation.  A struct db holds two pools, one per role, a table of named statements, and
- * the group committer (db_group.c).  Connections are made when first needed, kept for ever, and
+ * Theory of operation.  A struct db holds three pools, one per role, a table of named statements,
+ * and the group committer (db_group.c).  Connections are made when first needed, kept for ever, and
  * lent to one thread at a time; a slot is taken before connecting, so that the server never sees
  * more connections than were configured.  A connection goes back only when it is idle outside a
  * transaction with nothing in flight; anything else closes it.  The tenant's context is local to a
@@ -12,6 +12,8 @@
  * it, and the conversation.  Locks are never held over I/O.
  */
 #include "db_internal.h"
+
+#include "db_schema.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -142,10 +144,10 @@ load_statements(struct db *db, const struct db_sql *sql, struct err *e)
 	};
 
 	if (db_stmts_init(&db->stmts, e) < 0 ||
-	    db_stmts_add(&db->stmts, &own, DB_ROLE_API | DB_ROLE_SCHED, e) < 0)
+	    db_stmts_add(&db->stmts, &own, DB_ROLES_SERVING, e) < 0)
 		return -1;
 	for (; sql != NULL && sql->module != NULL; sql++) {
-		if (db_stmts_add(&db->stmts, sql, DB_ROLE_API | DB_ROLE_SCHED, e) < 0)
+		if (db_stmts_add(&db->stmts, sql, DB_ROLES_SERVING, e) < 0)
 			return -1;
 	}
 	if (db_stmts_end(&db->stmts, e) < 0)
@@ -157,23 +159,30 @@ load_statements(struct db *db, const struct db_sql *sql, struct err *e)
 	return 0;
 }
 
-static int
-open_pool(
-    struct db *db, struct db_pool *p, enum db_role role, const char *url, int max, struct err *e)
+static void
+init_pool(struct db *db, struct db_pool *p, enum db_role role, int max)
 {
-	struct db_conn *c = NULL;
-
 	REQUIRE(max > 0);
 	p->db = db;
 	p->role = role;
 	p->max = max;
-	p->idle = calloc((size_t)max, sizeof(struct db_conn *));
+	lock_init(&p->lock);
+	cond_init(&p->freed);
+}
+
+static int
+open_pool(struct db_pool *p, const char *url, struct err *e)
+{
+	int64_t timeout_ms = p->db->timeout_ms;
+	struct db_conn *c = NULL;
+
+	p->idle = calloc((size_t)p->max, sizeof(struct db_conn *));
 	if (p->idle == NULL)
 		return err_set(e, ERR_NO_MEMORY, "there is no memory for the database pool");
-	if (db_login_as(&p->login, url, role, db->timeout_ms, e) < 0)
+	if (db_login_as(&p->login, url, p->role, timeout_ms, e) < 0)
 		return -1;
-	if (db_pool_take(p, deadline_in_ms(db->timeout_ms), &c, e) < 0)
-		return err_wrap(e, "logging in as %s", db_role_name(role));
+	if (db_pool_take(p, deadline_in_ms(timeout_ms), &c, e) < 0)
+		return err_wrap(e, "logging in as %s", db_role_name(p->role));
 	db_pool_give(p, c);
 	return 0;
 }
@@ -231,15 +240,13 @@ db_open(const struct db_options *o, struct db **ret, struct err *e)
 	db->observe = o->observe;
 	db->observe_ctx = o->observe_ctx;
 	db->timeout_ms = o->timeout_ms;
-	lock_init(&db->api.lock);
-	cond_init(&db->api.freed);
-	lock_init(&db->sched.lock);
-	cond_init(&db->sched.freed);
+	init_pool(db, &db->api, DB_ROLE_API, o->api_connections);
+	init_pool(db, &db->sched, DB_ROLE_SCHED, o->sched_connections);
+	init_pool(db, &db->platform, DB_ROLE_PLATFORM, o->platform_connections);
 	if (load_statements(db, o->sql, e) < 0 || check_catalogue(o, e) < 0)
 		return -1;
-	if (open_pool(db, &db->api, DB_ROLE_API, o->url, o->api_connections, e) < 0 ||
-	    open_pool(db, &db->sched, DB_ROLE_SCHED, o->url, o->sched_connections, e) < 0 ||
-	    db_group_new(db, &db->group, e) < 0)
+	if (open_pool(&db->api, o->url, e) < 0 || open_pool(&db->sched, o->url, e) < 0 ||
+	    open_pool(&db->platform, o->url, e) < 0 || db_group_new(db, &db->group, e) < 0)
 		return -1;
 	*ret = db;
 	db = NULL;
@@ -254,6 +261,7 @@ db_free(struct db *db)
 	db_group_free(db->group);
 	close_pool(&db->api);
 	close_pool(&db->sched);
+	close_pool(&db->platform);
 	db_stmts_done(&db->stmts);
 	free(db);
 }

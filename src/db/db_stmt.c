@@ -221,7 +221,7 @@ is_name(const char *p, size_t n)
 	return true;
 }
 
-/* "api", "sched", "api,sched" up to the end of the line; 0 when malformed. */
+/* "api" or "api,platform" up to the end of the line; 0 when malformed. */
 static unsigned
 read_roles(const char *p, size_t n, unsigned allowed)
 {
@@ -229,7 +229,7 @@ read_roles(const char *p, size_t n, unsigned allowed)
 		const char *text;
 		unsigned role;
 	} names[] = { { "api", DB_ROLE_API }, { "sched", DB_ROLE_SCHED },
-		{ "owner", DB_ROLE_OWNER } };
+		{ "platform", DB_ROLE_PLATFORM }, { "owner", DB_ROLE_OWNER } };
 	unsigned roles = 0;
 
 	while (n > 0) {
@@ -258,6 +258,8 @@ static const char *
 read_head(struct db_stmt *st, struct arena *mem, const char *line, unsigned allowed)
 {
 	static const char role[] = " :role ";
+	static const char expected[] = "expected ':role ' and api, sched, platform or a list such "
+				       "as api,sched behind the name";
 	const char *name = line + sizeof(marker) - 1;
 	size_t n = strcspn(name, " \n");
 	const char *roles = name + n + sizeof(role) - 1;
@@ -265,10 +267,10 @@ read_head(struct db_stmt *st, struct arena *mem, const char *line, unsigned allo
 	if (!is_name(name, n))
 		return "a statement's name is a letter and then letters, digits and '_', all small";
 	if (strncmp(name + n, role, sizeof(role) - 1) != 0)
-		return "expected ':role api', ':role sched' or ':role api,sched' behind the name";
+		return expected;
 	st->roles = read_roles(roles, strcspn(roles, "\n"), allowed);
 	if (st->roles == 0)
-		return "expected ':role api', ':role sched' or ':role api,sched' behind the name";
+		return expected;
 	st->name = arena_strndup(mem, name, n);
 	return NULL;
 }

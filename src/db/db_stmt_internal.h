@@ -7,8 +7,11 @@
 #include "db.h"
 #include "db_value_internal.h"
 
-/* Statements of the module itself that run on the owner's connection. */
-enum { DB_ROLE_OWNER = 4 };
+enum {
+	DB_ROLES_SERVING = DB_ROLE_API | DB_ROLE_SCHED | DB_ROLE_PLATFORM,
+	/* Statements of the module itself that run on the owner's connection. */
+	DB_ROLE_OWNER = 8,
+};
 
 enum {
 	DB_STMT_NAME_MAX = 63,       /* NAMEDATALEN - 1: what a server keeps of a name */

@@ -1,12 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A tenant's transactions.  Only here, and in db_tx.sql, is the tenant of a transaction set. */
+/*
+ * The three types of transaction and what a tenant's has beside.  Only here, and in db_tx.sql, is
+ * the tenant of a transaction set.  The functions of a type stand in db_tx.def, once for all types.
+ */
 #include "db_internal.h"
 
-#include <string.h>
+#define TX(x) db_##x
+#define TX_LIFE(x) db_tx_##x
+#define TX_TYPE db_tx
+#define TX_FREE db_tx_free
+#define TX_POOL api
+#define TX_PARAMETER struct tenant_id tenant,
+#define TX_TENANT &tenant
+#include "db_tx.def"
 
-struct db_tx {
-	struct db_txn t;
-};
+#define TX(x) db_sys_##x
+#define TX_LIFE(x) db_sys_##x
+#define TX_TYPE db_sys_tx
+#define TX_FREE db_sys_tx_free
+#define TX_POOL sched
+#define TX_PARAMETER
+#define TX_TENANT NULL
+#include "db_tx.def"
+
+#define TX(x) db_platform_##x
+#define TX_LIFE(x) db_platform_##x
+#define TX_TYPE db_platform_tx
+#define TX_FREE db_platform_tx_free
+#define TX_POOL platform
+#define TX_PARAMETER
+#define TX_TENANT NULL
+#include "db_tx.def"
+
+/* --- a tenant's ------------------------------------------------------------------------------- */
 
 int
 db_tx_context(
@@ -36,68 +62,6 @@ db_tx_context_check(struct db *db, struct db_conn *c, const struct db_step *step
 }
 
 int
-db_tx_begin(struct db *db, struct tenant_id tenant, struct db_tx **ret, struct err *e)
-{
-	AUTO_FREE struct db_tx *tx = calloc(1, sizeof(*tx));
-
-	if (tx == NULL)
-		return err_set(e, ERR_NO_MEMORY, "there is no memory for a transaction");
-	if (db_txn_begin(&db->api, &tenant, &tx->t, e) < 0)
-		return -1;
-	*ret = tx;
-	tx = NULL;
-	return 0;
-}
-
-void
-db_tx_free(struct db_tx *tx)
-{
-	if (tx == NULL)
-		return;
-	db_txn_end(&tx->t);
-	free(tx);
-}
-
-int
-db_tx_commit(struct db_tx **tx, struct err *e)
-{
-	AUTO(db_tx) mine = *tx;
-
-	*tx = NULL;
-	return db_txn_commit(&mine->t, e);
-}
-
-int
-db_one(struct db_tx *tx, const char *stmt, const struct db_arg *args, const struct db_col *cols,
-    struct arena *mem, struct err *e)
-{
-	const struct db_query q = {
-		.stmt = stmt, .args = args, .cols = cols, .mem = mem, .single = true
-	};
-
-	return (int)db_txn_query(&tx->t, &q, false, e);
-}
-
-int64_t
-db_each(struct db_tx *tx, const char *stmt, const struct db_arg *args, const struct db_col *cols,
-    struct arena *mem, db_row_fn *row, void *ctx, struct err *e)
-{
-	const struct db_query q = {
-		.stmt = stmt, .args = args, .cols = cols, .mem = mem, .row = row, .ctx = ctx
-	};
-
-	return db_txn_query(&tx->t, &q, false, e);
-}
-
-int64_t
-db_exec(struct db_tx *tx, const char *stmt, const struct db_arg *args, struct err *e)
-{
-	const struct db_query q = { .stmt = stmt, .args = args };
-
-	return db_txn_query(&tx->t, &q, false, e);
-}
-
-int
 db_one_commit(struct db_tx **tx, const char *stmt, const struct db_arg *args,
     const struct db_col *cols, struct arena *mem, struct err *e)
 {
@@ -108,26 +72,4 @@ db_one_commit(struct db_tx **tx, const char *stmt, const struct db_arg *args,
 
 	*tx = NULL;
 	return (int)db_txn_query(&mine->t, &q, true, e);
-}
-
-int
-db_read_one(struct db *db, struct tenant_id tenant, const char *stmt, const struct db_arg *args,
-    const struct db_col *cols, struct arena *mem, struct err *e)
-{
-	const struct db_query q = {
-		.stmt = stmt, .args = args, .cols = cols, .mem = mem, .single = true
-	};
-
-	return (int)db_txn_read(&db->api, &tenant, &q, e);
-}
-
-int64_t
-db_read_each(struct db *db, struct tenant_id tenant, const char *stmt, const struct db_arg *args,
-    const struct db_col *cols, struct arena *mem, db_row_fn *row, void *ctx, struct err *e)
-{
-	const struct db_query q = {
-		.stmt = stmt, .args = args, .cols = cols, .mem = mem, .row = row, .ctx = ctx
-	};
-
-	return db_txn_read(&db->api, &tenant, &q, e);
 }

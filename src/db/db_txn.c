@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One transaction on one connection, for tenants (db_tx.c) and for the scheduler (db_sys.c).  BEGIN
+ * One transaction on one connection, for tenants, the scheduler and the platform (db_tx.c).  BEGIN
  * and the context wait for the first statement and leave with it; a statement that may write is
  * followed by a question for the transaction's id, so that the outcome of a COMMIT whose answer
  * gets lost can be asked for on another connection.

@@ -4,7 +4,7 @@
  * our loop, which calls MHD_run and keeps a timer for MHD_get_timeout.  (Its own epoll thread waits
  * for one more event whenever exactly 128*k are ready, and serves none of them until it comes.)
  * MHD_resume_connection is called on this thread only and followed by a run: without threads of its
- * own the library has no event descriptor to ring.
+ * own the library has no event descriptor to ring.  The listening socket is ours (http_accept.c).
  *
  * Shutdown, in this order because MHD_stop_daemon aborts the process when a connection is
  * suspended: stop accepting, end streams, shut connections that wait for a request, let the rest
@@ -18,7 +18,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
 	/* MHD_run again at once while it says that work is left; then let others have the loop. */
@@ -26,7 +25,7 @@ enum {
 	/* Deadlines are met to within a tenth, and the sweep stays cheap. */
 	SWEEPS_PER_HEAD_TIMEOUT = 10,
 	SWEEP_MIN_MS = 20,
-	SWEEP_MAX_MS = 500,
+	SWEEP_MAX_MS = 250,
 	MHD_LOG_BYTES = 256,
 };
 
@@ -92,8 +91,11 @@ pump(struct http *h)
 
 	if (h->daemon == NULL)
 		return;
+	handshakes_give_turns(h);
 	for (int i = 0; i < RUNS_PER_TURN && ms == 0; i++) {
 		(void)MHD_run(h->daemon); /* fails only for a daemon with threads */
+		if (i == 0)
+			handshakes_take_turns(h);
 		ms = mhd_timeout_ms(h);
 	}
 	arm_timer(h, ms);
@@ -173,13 +175,9 @@ PRINTF_LIKE(2, 0)
 static void
 on_log(void *ctx, const char *fmt, va_list ap)
 {
-	static const char AT_LIMIT[] = "Server reached connection limit";
-	struct http *h = ctx;
+	const struct http *h = ctx;
 	char text[MHD_LOG_BYTES];
 
-	/* The only sign of a connection refused by the limit per address. */
-	if (strncmp(fmt, AT_LIMIT, sizeof(AT_LIMIT) - 1) == 0)
-		http_count_refused(h, "connections");
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	text[strcspn(text, "\r\n")] = '\0';
 	log_debug(&h->log, "libmicrohttpd: %s", text);
@@ -198,15 +196,21 @@ sigpipe_ignored(void)
 }
 
 static int
-start_daemon(struct http *h, int listen_fd, struct err *e)
+start_daemon(struct http *h, struct err *e)
 {
 	const struct http_options *o = &h->o;
+	const unsigned int flags =
+	    MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+	const struct MHD_OptionItem tls[] = {
+		{ MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)tls_priorities() },
+		{ MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, tls_certificate_callback() },
+		{ MHD_OPTION_END, 0, NULL },
+	};
 	const struct MHD_OptionItem options[] = {
 		/* First, so that it hears about the others. */
 		{ MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)on_log, h },
-		{ MHD_OPTION_LISTEN_SOCKET, listen_fd, NULL },
-		{ MHD_OPTION_CONNECTION_LIMIT, o->connections, NULL },
-		{ MHD_OPTION_PER_IP_CONNECTION_LIMIT, o->connections_per_address, NULL },
+		/* Never reached: http_accept.c keeps the limit, but for those that it has shut. */
+		{ MHD_OPTION_CONNECTION_LIMIT, INT32_MAX, NULL },
 		{ MHD_OPTION_CONNECTION_MEMORY_LIMIT, HTTP_MEMORY_PER_CONNECTION, NULL },
 		{ MHD_OPTION_CONNECTION_TIMEOUT, (o->idle_timeout_ms + 999) / 1000, NULL },
 		{ MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, h },
@@ -217,14 +221,15 @@ start_daemon(struct http *h, int listen_fd, struct err *e)
 		/* Not strict: what that adds (a Host, no blank in the target) the guard checks as
 		 * well, and the library's own answers to it have two status lines or none. */
 		{ MHD_OPTION_STRICT_FOR_CLIENT, 0, NULL },
+		{ h->tls == NULL ? MHD_OPTION_END : MHD_OPTION_ARRAY, 0, (void *)(uintptr_t)tls },
 		{ MHD_OPTION_END, 0, NULL },
 	};
 
-	h->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
-	    0, NULL, NULL, on_request, h, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
-	/* Some ways to fail close the listening socket and some do not; the process ends anyway. */
+	h->daemon = MHD_start_daemon(flags | (h->tls == NULL ? 0 : MHD_USE_TLS), 0, NULL, NULL,
+	    on_request, h, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 	if (h->daemon == NULL)
-		return err_set(e, ERR_CONF, "libmicrohttpd does not start; it needs epoll support");
+		return err_set(e, ERR_CONF,
+		    "libmicrohttpd does not start; it needs epoll, and GnuTLS for HTTPS");
 	return 0;
 }
 
@@ -256,29 +261,69 @@ start_loop(struct http *h, struct err *e)
 		return -1;
 	loop_watch_start(h->watch, LOOP_READ);
 	loop_timer_start(h->sweep, sweep_ms(&h->o), sweep_ms(&h->o));
-	/* The library begins to listen in its first run. */
-	arm_timer(h, 0);
-	return 0;
+	return accept_start(h, e);
+}
+
+static bool
+is_set(const char *text)
+{
+	return text != NULL && text[0] != '\0';
+}
+
+static int
+start_tls(struct http *h, struct err *e)
+{
+	const bool certificate = is_set(h->o.tls_certificate), key = is_set(h->o.tls_key);
+
+	if (certificate != key)
+		return err_set(e, ERR_CONF, "%s is set and %s is not; HTTPS needs both, HTTP none",
+		    certificate ? "http.tls_certificate" : "http.tls_key",
+		    certificate ? "http.tls_key" : "http.tls_certificate");
+	return certificate ? tls_new(h, &h->tls, e) : 0;
+}
+
+static int
+start(struct http *h, struct err *e)
+{
+	const char *address = h->o.address;
+
+	if (start_tls(h, e) < 0 || http_listen(address, h->o.port, &h->listen_fd, &h->port, e) < 0)
+		return -1;
+	return start_daemon(h, e) < 0 ? -1 : start_loop(h, e);
+}
+
+/* What the options point to is the caller's memory, and not needed any more. */
+static void
+forget_options(struct http *h)
+{
+	h->o.address = NULL;
+	h->o.trusted_proxies = NULL;
+	h->o.tls_certificate = NULL;
+	h->o.tls_key = NULL;
 }
 
 int
 http_new(struct loop *loop, const struct http_options *o, struct http **ret, struct err *e)
 {
 	struct http *h = calloc(1, sizeof(*h));
-	int listen_fd;
 
 	if (h == NULL)
 		return err_set(e, ERR_NO_MEMORY, "no memory for an HTTP server");
 	h->o = *o;
 	h->log = log_component(&h->o.log, "http");
 	h->loop = loop;
+	h->listen_fd = -1;
+	if (o->trusted_proxies != NULL)
+		h->trusted = *o->trusted_proxies;
+	h->capacity = accept_capacity(o->connections, &h->log);
 	lock_init(&h->lock);
-	if (http_listen(o->address, o->port, &listen_fd, &h->port, e) < 0 ||
-	    start_daemon(h, listen_fd, e) < 0 || start_loop(h, e) < 0) {
+	sources_init(&h->sources);
+	h->turns.place = PLACE_TURN;
+	if (start(h, e) < 0) {
 		http_free(h);
 		return -1;
 	}
-	h->o.address = NULL; /* the caller's memory; not needed any more */
+	forget_options(h);
 	*ret = h;
 	return 0;
 }
@@ -289,18 +334,29 @@ http_port(const struct http *h)
 	return h->port;
 }
 
+bool
+http_is_tls(const struct http *h)
+{
+	return h->tls != NULL;
+}
+
 /* --- End -------------------------------------------------------------------------------------- */
+
+static void
+require_awake(struct conn *c)
+{
+	REQUIRE(!c->suspended);
+}
 
 static void
 stop_daemon(struct http *h)
 {
 	loop_watch_free(h->watch); /* while the library's descriptor is open */
 	drain_stop_all(h);
-	for (struct conn *c = h->conns; c != NULL; c = c->next)
-		REQUIRE(!c->suspended);
+	conn_each(h, require_awake);
 	MHD_stop_daemon(h->daemon);
 	h->daemon = NULL;
-	REQUIRE(h->conns == NULL);
+	REQUIRE(h->n_conns == 0);
 	loop_timer_free(h->timer);
 	loop_timer_free(h->sweep);
 	loop_timer_free(h->grace);
@@ -327,17 +383,21 @@ http_check_finished(struct http *h)
 }
 
 static void
+cut_loose(struct conn *c)
+{
+	if (c->req != NULL)
+		http_req_abandon(c->req);
+	if (c->stream != NULL)
+		http_stream_abandon(c->stream);
+	conn_resume(c);
+	conn_shut(c);
+}
+
+static void
 force(struct http *h)
 {
 	h->forced = true;
-	for (struct conn *c = h->conns; c != NULL; c = c->next) {
-		if (c->req != NULL)
-			http_req_abandon(c->req);
-		if (c->stream != NULL)
-			http_stream_abandon(c->stream);
-		conn_resume(c);
-		conn_shut(c);
-	}
+	conn_each(h, cut_loose);
 	(void)MHD_run(h->daemon); /* moves the resumed ones out of suspension and drops them */
 }
 
@@ -351,12 +411,10 @@ on_grace_over(void *arg)
 }
 
 static void
-stop_listening(struct http *h)
+end_stream(struct conn *c)
 {
-	const int fd = MHD_quiesce_daemon(h->daemon); /* ours again */
-
-	if (fd >= 0)
-		(void)close(fd);
+	if (c->stream != NULL)
+		http_stream_end(c->stream);
 }
 
 void
@@ -366,10 +424,8 @@ http_shutdown(struct http *h, int64_t grace_ms, void (*done)(void *ctx), void *c
 	h->closing = true;
 	h->done = done;
 	h->done_ctx = ctx;
-	stop_listening(h);
-	for (struct conn *c = h->conns; c != NULL; c = c->next)
-		if (c->stream != NULL)
-			http_stream_end(c->stream);
+	accept_stop(h);
+	conn_each(h, end_stream);
 	conn_shut_idle(h);
 	loop_timer_start(h->grace, grace_ms, 0);
 	http_check_finished(h);
@@ -380,12 +436,13 @@ http_free(struct http *h)
 {
 	if (h == NULL)
 		return;
+	accept_stop(h);
 	if (h->daemon != NULL) {
 		/* Never ran: the start of something else failed. */
-		stop_listening(h);
 		force(h);
 		stop_daemon(h);
 	}
+	tls_free(h->tls);
 	lock_done(&h->lock);
 	free(h);
 }

@@ -1,62 +1,68 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Deadlines.  The library's own timeout counts from the last byte, so a client that sends one byte
- * a second holds its connection for ever; here the whole head, the whole body and the answer have
- * one each.  Every connection is in a list with its phase, and a sweep looks at the list a few
- * times a second.  What no callback tells, the kernel does (TCP_INFO): bytes received since the
- * connection fell idle (the first ones of the next head), bytes acknowledged of an answer (a reader
- * that dribbles), and the peer's FIN on a suspended stream.
- *
- * Known gap: the first part of the next head, if it came together with the end of the request
- * before, does not start the head's clock; the idle timeout does when no more follows, and the next
- * byte starts the clock.
+ * One record per connection, from accept to the library's last word about it, in the list of its
+ * phase.  Entering a phase appends, so each list is ordered by time and its oldest is its first.
  */
 #include "http_internal.h"
 
-#include <arpa/inet.h>
-#include <linux/tcp.h>
 #include <microhttpd.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 
-enum {
-	/* Slowest reader of an answer that is kept: a full kernel buffer would else hold memory and
-	 * a connection for ever. */
-	READER_BYTES_PER_S = 1024,
-	/* The kernel's TCP_ESTABLISHED, which <linux/tcp.h> lacks; also the "01" of proc(5)
-	   net/tcp. */
-	STATE_ESTABLISHED = 1,
-};
-
-struct tcp_state {
-	uint64_t received, acked;
-	bool peer_done; /* FIN or reset seen */
-};
-
-static bool
-tcp_state_of(int fd, struct tcp_state *ret)
+void
+conn_list_remove(struct conn_list *list, struct conn *c)
 {
-	struct tcp_info info;
-	socklen_t n = sizeof(info);
+	const enum conn_place at = list->place;
 
-	memset(&info, 0, sizeof(info));
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) < 0)
-		return false;
-	*ret = (struct tcp_state){
-		.received = info.tcpi_bytes_received,
-		.acked = info.tcpi_bytes_acked,
-		.peer_done = info.tcpi_state != STATE_ESTABLISHED,
-	};
-	return true;
+	if (c->prev[at] == NULL)
+		list->first = c->next[at];
+	else
+		c->prev[at]->next[at] = c->next[at];
+	if (c->next[at] == NULL)
+		list->last = c->prev[at];
+	else
+		c->next[at]->prev[at] = c->prev[at];
+	c->prev[at] = NULL;
+	c->next[at] = NULL;
+}
+
+void
+conn_list_append(struct conn_list *list, struct conn *c)
+{
+	const enum conn_place at = list->place;
+
+	c->prev[at] = list->last;
+	c->next[at] = NULL;
+	if (list->last == NULL)
+		list->first = c;
+	else
+		list->last->next[at] = c;
+	list->last = c;
+}
+
+static void
+enter(struct conn *c, enum conn_phase phase)
+{
+	c->phase = phase;
+	c->since_ms = clock_mono_ms();
+	c->seen = false;
+	conn_list_append(&c->h->phases[phase], c);
 }
 
 void
 conn_enter(struct conn *c, enum conn_phase phase)
 {
-	c->phase = phase;
-	c->since_ms = clock_mono_ms();
-	c->seen = false;
+	conn_list_remove(&c->h->phases[c->phase], c);
+	enter(c, phase);
+}
+
+void
+conn_each(struct http *h, void (*fn)(struct conn *c))
+{
+	for (int i = 0; i < CONN_PHASES; i++)
+		for (struct conn *c = h->phases[i].first, *next; c != NULL; c = next) {
+			next = c->next[PLACE_PHASE];
+			fn(c);
+		}
 }
 
 void
@@ -84,6 +90,20 @@ void
 conn_shut(struct conn *c)
 {
 	(void)shutdown(c->fd, SHUT_RDWR); /* fails only when the peer was faster */
+	if (c->handshake != NULL)
+		handshake_abort(c);
+}
+
+void
+conn_cut(struct conn *c, const char *reason)
+{
+	if (c->cut)
+		return;
+	c->cut = true;
+	c->h->n_cut++;
+	http_count_refused(c->h, reason);
+	log_debug(&c->h->log, "closing %s: %s", c->peer, reason);
+	conn_shut(c);
 }
 
 struct conn *
@@ -92,47 +112,52 @@ conn_of(struct MHD_Connection *mhd)
 	const union MHD_ConnectionInfo *info =
 	    MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
-	return info == NULL ? NULL : info->socket_context;
+	REQUIRE(info != NULL);
+	REQUIRE(info->socket_context != NULL);
+	return info->socket_context;
 }
 
-static void
-peer_text(const struct sockaddr *a, char out[static INET6_ADDRSTRLEN])
+struct conn *
+conn_new(struct http *h, int fd, const struct net_addr *addr)
 {
-	const struct sockaddr_in6 *v6 = (const void *)a;
-	const struct sockaddr_in *v4 = (const void *)a;
-	const void *p = &v4->sin_addr;
-	int family = AF_INET;
+	struct conn *c = calloc(1, sizeof(*c));
 
-	if (a->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
-		p = &v6->sin6_addr.s6_addr[12];
-	} else if (a->sa_family == AF_INET6) {
-		family = AF_INET6;
-		p = &v6->sin6_addr;
+	if (c == NULL)
+		return NULL;
+	c->h = h;
+	c->fd = fd;
+	c->addr = *addr;
+	c->trusted = net_cidrs_contain(&h->trusted, addr);
+	(void)net_addr_format(addr, c->peer);
+	c->source = source_take(&h->sources, addr);
+	if (c->source == NULL) {
+		free(c);
+		return NULL;
 	}
-	if (inet_ntop(family, p, out, INET6_ADDRSTRLEN) == NULL)
-		out[0] = '\0';
+	return c;
+}
+
+void
+conn_free(struct conn *c)
+{
+	if (c->pair != NULL)
+		tls_detach(c);
+	source_give(&c->h->sources, c->source);
+	free(c);
 }
 
 void
 conn_opened(struct http *h, struct MHD_Connection *mhd, void **socket_ctx)
 {
-	const union MHD_ConnectionInfo *fd, *address;
-	struct conn *c = calloc(1, sizeof(*c));
+	struct conn *c = h->newcomer;
 
+	REQUIRE(c != NULL);
+	h->newcomer = NULL;
 	*socket_ctx = c;
-	if (c == NULL)
-		return; /* its requests are dropped */
-	fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-	address = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	c->h = h;
 	c->mhd = mhd;
-	c->fd = fd->connect_fd;
-	peer_text(address->client_addr, c->peer);
-	conn_enter(c, CONN_HEAD);
-	c->next = h->conns;
-	if (c->next != NULL)
-		c->next->prev = c;
-	h->conns = c;
+	enter(c, CONN_HEAD);
+	if (h->tls != NULL)
+		tls_attach(h->tls, c);
 	h->n_conns++;
 	http_count(h, METRIC_HTTP_CONNECTIONS, 1);
 	http_gauge(h, METRIC_HTTP_OPEN_CONNECTIONS, h->n_conns);
@@ -143,136 +168,20 @@ conn_closed(struct http *h, void **socket_ctx)
 {
 	struct conn *c = *socket_ctx;
 
-	if (c == NULL)
-		return;
 	*socket_ctx = NULL;
 	REQUIRE(!c->suspended);
 	REQUIRE(c->req == NULL);
-	if (c->drain && !h->forced)
+	if (c->handshake != NULL) {
+		http_count(h, METRIC_HTTP_TLS_FAILED, 1);
+		handshake_end(c);
+	}
+	if (c->drain && !c->cut && !h->forced)
 		drain_start(h, c->fd);
-	if (c->prev == NULL)
-		h->conns = c->next;
-	else
-		c->prev->next = c->next;
-	if (c->next != NULL)
-		c->next->prev = c->prev;
+	conn_list_remove(&h->phases[c->phase], c);
 	h->n_conns--;
+	h->n_cut -= c->cut;
+	conn_free(c);
 	http_gauge(h, METRIC_HTTP_OPEN_CONNECTIONS, h->n_conns);
-	free(c);
-	/* At its limit, or out of descriptors, the library stops listening; it looks whether it may
-	 * start again at the beginning of a run, and frees connections at the end. */
-	http_run_soon(h);
+	accept_resume(h);
 	http_check_finished(h);
-}
-
-static void
-late(struct conn *c, const char *reason)
-{
-	http_count_refused(c->h, reason);
-	log_debug(&c->h->log, "closing %s: %s", c->peer, reason);
-	conn_shut(c);
-}
-
-static void
-sweep_idle(struct conn *c)
-{
-	struct tcp_state s;
-
-	if (!tcp_state_of(c->fd, &s))
-		return;
-	if (!c->seen) {
-		c->seen = true;
-		c->seen_bytes = s.received;
-	} else if (s.received != c->seen_bytes) {
-		conn_enter(c, CONN_HEAD);
-	} else if (s.peer_done) {
-		/* The library misses an end of file that came together with a request: it reads
-		 * less than it asked for and waits for an edge that has been. */
-		conn_shut(c);
-	}
-}
-
-static void
-sweep_reply(struct conn *c, int64_t now_ms)
-{
-	const int64_t spent_ms = now_ms - c->since_ms;
-	struct tcp_state s;
-
-	if (!tcp_state_of(c->fd, &s))
-		return;
-	if (!c->seen) {
-		c->seen = true;
-		c->seen_bytes = s.acked;
-		return;
-	}
-	if (spent_ms < c->h->o.body_timeout_ms)
-		return;
-	if (s.acked - c->seen_bytes < (uint64_t)(READER_BYTES_PER_S * spent_ms / 1000))
-		conn_shut(c);
-	else
-		conn_enter(c, CONN_REPLY);
-}
-
-static void
-sweep_stream(struct conn *c)
-{
-	struct tcp_state s;
-
-	/* When it is not suspended the library sees the end itself. */
-	if (!c->suspended || !tcp_state_of(c->fd, &s) || !s.peer_done)
-		return;
-	http_stream_abandon(c->stream);
-	conn_resume(c);
-}
-
-static void
-sweep_one(struct conn *c, int64_t now_ms)
-{
-	const struct http_options *o = &c->h->o;
-
-	switch (c->phase) {
-	case CONN_HEAD:
-		if (now_ms - c->since_ms >= o->head_timeout_ms)
-			late(c, "head_timeout");
-		return;
-	case CONN_BODY:
-		if (now_ms - c->since_ms >= o->body_timeout_ms)
-			late(c, "body_timeout");
-		return;
-	case CONN_HELD:
-		return;
-	case CONN_REPLY:
-		sweep_reply(c, now_ms);
-		return;
-	case CONN_STREAM:
-		sweep_stream(c);
-		return;
-	case CONN_IDLE:
-		sweep_idle(c);
-		return;
-	}
-}
-
-void
-conn_sweep(void *http)
-{
-	struct http *h = http;
-	const int64_t now_ms = clock_mono_ms();
-
-	for (struct conn *c = h->conns; c != NULL; c = c->next)
-		sweep_one(c, now_ms);
-	drain_sweep(h, now_ms);
-}
-
-void
-conn_shut_idle(struct http *h)
-{
-	for (struct conn *c = h->conns; c != NULL; c = c->next) {
-		struct tcp_state s;
-
-		if (c->phase == CONN_IDLE)
-			conn_shut(c);
-		if (c->phase == CONN_HEAD && tcp_state_of(c->fd, &s) && s.received == 0)
-			conn_shut(c);
-	}
 }

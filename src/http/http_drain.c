@@ -83,6 +83,8 @@ drain_start(struct http *h, int fd)
 		drain_free(d);
 		return;
 	}
+	/* The library shuts TLS only (close_notify), which not every client takes for the end. */
+	(void)shutdown(d->fd, SHUT_WR);
 	loop_watch_start(d->watch, LOOP_READ);
 	d->next = h->drains;
 	h->drains = d;

@@ -5,11 +5,12 @@
  * for, or what its path names (RFC 9110, RFC 9112 sections 2.2, 3 and 6.3).
  *
  * What no callback of libmicrohttpd 0.9.75 shows, and therefore passes: empty lines (and lines that
- * begin with NUL) before the request line, chunk extensions, bare LF in the chunk framing,
- * trailers, and what http_layout.c names at its end.  What it answers by itself, in HTML: a
- * malformed Content-Length (with the status line twice), versions other than 1.x, lines without a
- * colon, malformed chunks, heads beyond the connection's memory.  All of these close the
- * connection.  On the open internet a proxy that parses strictly belongs in front.
+ * begin with NUL) before the request line, chunk extensions, bare LF in the chunk framing, and what
+ * http_layout.c names at its end.  Trailers are refused when they have come (http_req.c).  What it
+ * answers by itself, in HTML: a malformed Content-Length (with the status line twice), versions
+ * other than 1.x, lines without a colon, malformed chunks, heads beyond the connection's memory.
+ * All of these close the connection.  On the open internet a proxy that parses strictly belongs in
+ * front.
  */
 #include "http_internal.h"
 
@@ -18,28 +19,40 @@
 
 #include "parse.h"
 
-enum { LENGTH_DIGITS_MAX = 18 }; /* any such number fits int64_t */
+enum {
+	LENGTH_DIGITS_MAX = 18, /* any such number fits int64_t */
+	PORT_DIGITS_MAX = 5,
+};
 
 /* CONNECT and TRACE are absent on purpose. */
 static const char *const METHODS[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" };
 
-/* Fields that decide framing, routing or identity: a second one is never a list. */
+/* Fields that decide framing, routing, identity or whether to act.  Only one is ever read, so a
+ * second one would be what a proxy read. */
 static const char *const SINGLE_FIELDS[] = { "Host", "Content-Length", "Transfer-Encoding",
-	"Expect", "Content-Type", "Authorization", "Idempotency-Key", "Range", "If-Range" };
+	"Expect", "Content-Type", "Content-Encoding", "Authorization", "Idempotency-Key", "Range",
+	"If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since",
+	"Origin", "Last-Event-ID", "X-Request-Id", "traceparent" };
+
+/* What a connection may be asked for.  Another name in the list makes proxies drop the field of
+ * that name (RFC 9110 section 7.6.1), credentials for example. */
+static const char *const CONNECTION_OPTIONS[] = { "close", "keep-alive", "TE", "Upgrade",
+	"HTTP2-Settings" };
+
+static bool
+is_alnum(char c)
+{
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
 
 bool
 http_token(const char *s, size_t n)
 {
 	static const char OTHERS[] = "!#$%&'*+-.^_`|~"; /* RFC 9110 section 5.6.2 */
 
-	for (size_t i = 0; i < n; i++) {
-		const char c = s[i];
-		const bool alnum =
-		    (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-
-		if (!alnum && memchr(OTHERS, c, sizeof(OTHERS) - 1) == NULL)
+	for (size_t i = 0; i < n; i++)
+		if (!is_alnum(s[i]) && memchr(OTHERS, s[i], sizeof(OTHERS) - 1) == NULL)
 			return false;
-	}
 	return n > 0;
 }
 
@@ -151,12 +164,33 @@ check_target(const struct http_head *head, struct err *e)
 	return 0;
 }
 
+/* A field that decides, written with '_' for '-': where names become variables (CGI and its heirs)
+ * that is the same one, here it is another. */
+static bool
+lookalike(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(SINGLE_FIELDS); i++) {
+		const char *p = name, *q = SINGLE_FIELDS[i];
+
+		while (*p != '\0' && ((*p | 0x20) == (*q | 0x20) || (*p == '_' && *q == '-'))) {
+			p++;
+			q++;
+		}
+		if (*p == '\0' && *q == '\0')
+			return true;
+	}
+	return false;
+}
+
 static int
 check_field(const struct http_field *f, struct err *e)
 {
 	if (!http_token(f->name, strlen(f->name)))
 		return err_set(e, ERR_BAD_REQUEST,
 		    "a header name is not a token; there may be no blank before the colon");
+	if (strchr(f->name, '_') != NULL && lookalike(f->name))
+		return err_set(e, ERR_BAD_REQUEST,
+		    "write header %s with '-' for '_', or leave it out", f->name);
 	for (const char *p = f->value; *p != '\0'; p++) {
 		const unsigned char c = (unsigned char)*p;
 
@@ -167,23 +201,81 @@ check_field(const struct http_field *f, struct err *e)
 	return 0;
 }
 
+/* Bytes of the name or address at the start of a Host; 0 when there is none.  No user, no list. */
+static size_t
+host_name_bytes(const char *host)
+{
+	const char *end = host[0] == '[' ? strchr(host, ']') : NULL;
+	char literal[NET_ADDR_SIZE];
+	struct net_addr ignored_addr;
+	struct err ignored;
+	size_t n = 0;
+
+	if (end == NULL) {
+		while (is_alnum(host[n]) || (host[n] != '\0' && strchr("-._~", host[n]) != NULL))
+			n++;
+		return n;
+	}
+	n = (size_t)(end - host) - 1;
+	if (n >= sizeof(literal) || memchr(host, ':', n) == NULL)
+		return 0;
+	memcpy(literal, host + 1, n);
+	literal[n] = '\0';
+	return net_addr_parse(literal, &ignored_addr, &ignored) < 0 ? 0 : n + 2;
+}
+
+static bool
+host_valid(const char *host)
+{
+	const size_t n = host_name_bytes(host);
+	size_t digits;
+
+	if (n == 0 || host[n] == '\0')
+		return n > 0;
+	digits = strspn(host + n + 1, "0123456789");
+	return host[n] == ':' && digits <= PORT_DIGITS_MAX && host[n + 1 + digits] == '\0';
+}
+
 static int
 check_host(const struct http_head *head, struct err *e)
 {
-	static const char OTHERS[] = "-._~:[]"; /* of names, literals and ports; no user, no list */
 	const char *host = field_of(head, "Host");
 
 	if (host == NULL && strcmp(head->version, "HTTP/1.0") == 0)
 		return 0;
 	if (host == NULL)
 		return err_set(e, ERR_BAD_REQUEST, "an HTTP/1.1 request needs a Host header");
-	for (const char *p = host; *p != '\0'; p++) {
-		const bool alnum =
-		    (*p >= '0' && *p <= '9') || ((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z');
+	if (!host_valid(host))
+		return err_set(e, ERR_BAD_REQUEST, "the Host header is not a host name or address");
+	return 0;
+}
 
-		if (!alnum && strchr(OTHERS, *p) == NULL)
-			return err_set(
-			    e, ERR_BAD_REQUEST, "the Host header is not a host name or address");
+static bool
+connection_option_known(const char *option, size_t n)
+{
+	for (size_t i = 0; i < ARRAY_LEN(CONNECTION_OPTIONS); i++)
+		if (strlen(CONNECTION_OPTIONS[i]) == n &&
+		    strncasecmp(CONNECTION_OPTIONS[i], option, n) == 0)
+			return true;
+	return false;
+}
+
+static int
+check_connection(const struct http_field *f, struct err *e)
+{
+	static const char BETWEEN[] = ", \t";
+
+	if (strcasecmp(f->name, "Connection") != 0)
+		return 0;
+	for (const char *p = f->value + strspn(f->value, BETWEEN); *p != '\0';) {
+		const size_t n = strcspn(p, BETWEEN);
+
+		if (!connection_option_known(p, n))
+			return err_set(e, ERR_BAD_REQUEST,
+			    "the Connection header may say close or keep-alive, and name no "
+			    "header of this request");
+		p += n;
+		p += strspn(p, BETWEEN);
 	}
 	return 0;
 }
@@ -195,7 +287,8 @@ check_fields(const struct http_head *head, struct err *e)
 		return err_set(e, ERR_HEAD_TOO_LARGE, "a request may have at most %d header fields",
 		    HTTP_FIELDS_MAX);
 	for (size_t i = 0; i < head->n_fields; i++)
-		if (check_field(&head->fields[i], e) < 0)
+		if (check_field(&head->fields[i], e) < 0 ||
+		    check_connection(&head->fields[i], e) < 0)
 			return -1;
 	for (size_t i = 0; i < ARRAY_LEN(SINGLE_FIELDS); i++)
 		if (count_of(head, SINGLE_FIELDS[i]) > 1)
@@ -246,9 +339,21 @@ check_framing(const struct http_head *head, int64_t *ret_body_bytes, struct err 
 	return 0;
 }
 
+/* RFC 9110 section 9.3.1: such a body means nothing, and some parties take it for the next
+ * request. */
+static int
+check_bodiless(const char *method, int64_t body_bytes, struct err *e)
+{
+	if (body_bytes == 0 || (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0))
+		return 0;
+	return err_set(e, ERR_BAD_REQUEST, "a %s request has no body", method);
+}
+
 int
 http_guard(const struct http_head *head, int64_t *ret_body_bytes, struct err *e)
 {
+	int64_t body_bytes = 0;
+
 	if (check_method(head->method, e) < 0)
 		return -1;
 	if (check_target(head, e) < 0)
@@ -257,5 +362,9 @@ http_guard(const struct http_head *head, int64_t *ret_body_bytes, struct err *e)
 		return -1;
 	if (check_expect(head, e) < 0)
 		return -1;
-	return check_framing(head, ret_body_bytes, e);
+	if (check_framing(head, &body_bytes, e) < 0 ||
+	    check_bodiless(head->method, body_bytes, e) < 0)
+		return -1;
+	*ret_body_bytes = body_bytes;
+	return 0;
 }

@@ -14,11 +14,12 @@
 #include "loop.h"
 #include "metrics.h"
 
-#include <netinet/in.h>
-
 struct MHD_Connection;
 struct MHD_Daemon;
 struct MHD_Response;
+struct http_tls;
+struct http_tls_pair;
+struct sockaddr;
 
 enum {
 	/* Longest target that proxies and clients agree on; routes and cursors need far less. */
@@ -59,6 +60,30 @@ int http_guard(const struct http_head *head, int64_t *ret_body_bytes, struct err
  * head_bytes bytes of the head. */
 bool http_layout_exact(const struct http_head *seen, size_t head_bytes);
 
+/* --- http_forwarded.c: pure ------------------------------------------------------------------- */
+
+/* Whom a request comes from: peer, or when that is trusted, the last one in X-Forwarded-For that is
+ * not. */
+struct net_addr http_forwarded(const struct net_cidrs *trusted, const struct net_addr *peer,
+    const struct http_field *fields, size_t n_fields);
+
+/* --- http_source.c: how many connections each source has -------------------------------------- */
+
+struct source {
+	struct net_addr addr; /* of IPv6 the /64 */
+	int n_conns;
+	struct source *next;
+};
+enum { SOURCE_BUCKETS = 1024 };
+struct sources {
+	uint64_t secret;
+	struct source *buckets[SOURCE_BUCKETS];
+};
+void sources_init(struct sources *s);
+/* Counts one connection; the source lives until its last one is given back.  NULL: no memory. */
+struct source *source_take(struct sources *s, const struct net_addr *a);
+void source_give(struct sources *s, struct source *source);
+
 /* --- http_conn.c: loop thread ----------------------------------------------------------------- */
 
 /* What a connection owes us or we owe it; decides which deadline applies. */
@@ -70,11 +95,23 @@ enum conn_phase {
 	CONN_STREAM, /* an open stream */
 	CONN_IDLE,   /* between two requests */
 };
+enum { CONN_PHASES = CONN_IDLE + 1 };
+
+/* The lists that a connection may be in. */
+enum conn_place {
+	PLACE_PHASE, /* one list per phase */
+	PLACE_TURN,  /* handshakes whose client has sent something */
+};
+enum { CONN_PLACES = PLACE_TURN + 1 };
+struct conn_list {
+	enum conn_place place;
+	struct conn *first, *last;
+};
 
 struct conn {
 	struct http *h;
 	struct MHD_Connection *mhd;
-	struct conn *prev, *next;
+	struct conn *prev[CONN_PLACES], *next[CONN_PLACES];
 	struct http_req *req;       /* from its request line to its completion */
 	struct http_stream *stream; /* while its answer is one */
 	int fd;                     /* the library's */
@@ -85,21 +122,73 @@ struct conn {
 	bool seen;      /* seen_bytes is set */
 	bool suspended;
 	bool drain; /* unread request bytes may be in flight when it is closed */
-	char peer[INET6_ADDRSTRLEN];
+	bool cut;   /* shut by us; gone when the library has looked */
+	int64_t n_requests;
+	int64_t body_bytes; /* CONN_BODY: received */
+	struct net_addr addr;
+	char peer[NET_ADDR_SIZE]; /* addr as text */
+	bool trusted;             /* addr is a proxy of ours */
+	struct source *source;
+	struct http_tls_pair *pair;   /* the certificate it was accepted with; NULL without TLS */
+	struct loop_watch *handshake; /* until TLS is established */
+	bool queued;                  /* in h->turns */
+	int n_finished;               /* Finished messages of the handshake, both ways */
 };
 
+void conn_list_append(struct conn_list *list, struct conn *c);
+void conn_list_remove(struct conn_list *list, struct conn *c);
+/* One that has not been opened yet; NULL: no memory. */
+struct conn *conn_new(struct http *h, int fd, const struct net_addr *addr);
+void conn_free(struct conn *c);
 void conn_enter(struct conn *c, enum conn_phase phase);
 void conn_suspend(struct conn *c);
 void conn_resume(struct conn *c);
 /* Makes the library notice an end of file; the connection goes away in its own time. */
 void conn_shut(struct conn *c);
-struct conn *conn_of(struct MHD_Connection *mhd); /* NULL when it was refused for want of memory */
-/* MHD_NotifyConnectionCallback; toe is enum MHD_ConnectionNotificationCode. */
+/* Shuts it for a reason that METRIC_HTTP_REFUSED knows; once. */
+void conn_cut(struct conn *c, const char *reason);
+struct conn *conn_of(struct MHD_Connection *mhd);
+/* MHD_NotifyConnectionCallback; the opened one is h->newcomer. */
 void conn_opened(struct http *h, struct MHD_Connection *mhd, void **socket_ctx);
 void conn_closed(struct http *h, void **socket_ctx);
+/* fn may move c to another phase; one that it moves to a later phase is visited again. */
+void conn_each(struct http *h, void (*fn)(struct conn *c));
+
+/* --- http_sweep.c: deadlines; loop thread ----------------------------------------------------- */
+
 void conn_sweep(void *http);
 /* Shuts connections that wait for a request. */
 void conn_shut_idle(struct http *h);
+
+/* --- http_accept.c: loop thread --------------------------------------------------------------- */
+
+int accept_start(struct http *h, struct err *e) MUST_CHECK;
+/* There may be room again, when there was none. */
+void accept_resume(struct http *h);
+void accept_stop(struct http *h);
+/* Connections that descriptors are enough for, at most `wanted`; raises the soft limit. */
+int accept_capacity(int wanted, const struct log *log);
+
+/* --- http_tls.c: certificates; loop thread ---------------------------------------------------- */
+
+int tls_new(struct http *h, struct http_tls **ret, struct err *e) MUST_CHECK;
+void tls_free(struct http_tls *t);
+/* Values of MHD_OPTION_HTTPS_PRIORITIES and MHD_OPTION_HTTPS_CERT_CALLBACK2. */
+const char *tls_priorities(void);
+void *tls_certificate_callback(void);
+/* Gives the connection the certificate of today. */
+void tls_attach(struct http_tls *t, struct conn *c);
+void tls_detach(struct conn *c);
+
+/* --- http_handshake.c: loop thread ------------------------------------------------------------ */
+
+void handshake_begin(struct conn *c);
+/* Before and after a run of the library. */
+void handshakes_give_turns(struct http *h);
+void handshakes_take_turns(struct http *h);
+/* Makes the library find its socket broken in the next run. */
+void handshake_abort(struct conn *c);
+void handshake_end(struct conn *c);
 
 /* --- http_drain.c: loop thread --------------------------------------------------------------- */
 
@@ -116,22 +205,38 @@ int http_listen(
 
 /* --- the server ------------------------------------------------------------------------------- */
 
+/* A handshake costs the loop up to two milliseconds (RSA 2048); others wait for a few at most. */
+enum { HANDSHAKES_PER_TURN = 8 };
+
 struct http {
 	/* immutable */
 	struct http_options o;
+	struct net_cidrs trusted;
 	struct log log;
 	struct loop *loop;
 	uint16_t port;
+	int capacity; /* connections */
 
 	/* loop thread */
 	struct MHD_Daemon *daemon; /* NULL when stopped */
+	struct http_tls *tls;      /* NULL: plain */
+	int listen_fd;
+	struct loop_watch *listener;
+	bool listener_paused;
+	struct conn *newcomer; /* given to the library, not opened yet */
 	struct loop_watch *watch;
 	struct loop_timer *timer; /* the library's next timeout */
 	int64_t timer_at_ms;      /* 0: not armed */
 	struct loop_timer *sweep;
 	struct loop_timer *grace;
-	struct conn *conns;
+	struct conn_list phases[CONN_PHASES]; /* each in the order in which they entered it */
 	int n_conns;
+	int n_cut; /* of these, shut but not gone yet */
+	struct sources sources;
+	struct conn_list turns; /* handshakes that can go on */
+	/* Those whose turn the next run of the library is. */
+	struct conn *shaking[HANDSHAKES_PER_TURN];
+	int n_shaking;
 	int n_in_flight;
 	struct drain *drains;
 	int n_drains;
@@ -174,7 +279,8 @@ struct http_req {
 	struct http_field *fields; /* one allocation with their text */
 	size_t n_fields;
 	struct buf body;
-	char peer[INET6_ADDRSTRLEN];
+	struct net_addr client;
+	char peer[NET_ADDR_SIZE]; /* client as text */
 
 	/* loop thread */
 	struct conn *conn;
@@ -182,6 +288,7 @@ struct http_req {
 	bool in_flight;    /* counted as such */
 	bool refused;      /* the connection closes after the answer */
 	bool body_dropped; /* beyond the limit */
+	bool trailers;     /* the body has some */
 	size_t body_dropped_bytes;
 	const char *raw_target; /* the library's memory; compared, never read */
 	size_t target_bytes;

@@ -129,6 +129,15 @@ http_reply_with(
 		http_req_unref(r);
 }
 
+static bool
+last_of_connection(const struct http_req *r, const struct conn *c)
+{
+	const int64_t limit = r->h->o.requests_per_connection;
+
+	return r->close_after || r->refused || r->h->closing ||
+	       (limit > 0 && c->n_requests >= limit);
+}
+
 int
 http_reply_send(struct http_req *r, struct conn *c)
 {
@@ -146,7 +155,7 @@ http_reply_send(struct http_req *r, struct conn *c)
 	if (r->stream != NULL)
 		http_stream_attach(r->stream, c);
 	ok = true;
-	if (r->close_after || r->refused || r->h->closing)
+	if (last_of_connection(r, c))
 		ok = MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close") ==
 		     MHD_YES;
 	ok = ok && MHD_queue_response(c->mhd, (unsigned)r->status, response) == MHD_YES;

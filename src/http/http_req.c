@@ -56,13 +56,12 @@ http_req_new(struct http *h, struct MHD_Connection *mhd, const char *target)
 	const size_t kept = n > HTTP_TARGET_MAX ? HTTP_TARGET_MAX : n;
 	struct http_req *r;
 
-	if (c == NULL)
-		return NULL;
 	REQUIRE(c->req == NULL);
 	r = calloc(1, sizeof(*r) + kept + 1);
 	if (r == NULL)
 		return NULL;
 	memcpy(r->target, target, kept);
+	r->client = c->addr;
 	memcpy(r->peer, c->peer, sizeof(r->peer));
 	r->h = h;
 	r->conn = c;
@@ -76,6 +75,7 @@ http_req_new(struct http *h, struct MHD_Connection *mhd, const char *target)
 	buf_init(&r->body, h->o.body_max_bytes);
 	lock_init(&r->lock);
 	c->req = r;
+	c->n_requests++;
 	/* A head whose first bytes were not seen has run from here on at the latest. */
 	if (c->phase == CONN_IDLE)
 		conn_enter(c, CONN_HEAD);
@@ -219,6 +219,15 @@ hand_out(struct http_req *r, const struct err *error)
 	return 0;
 }
 
+static void
+find_client(struct http_req *r)
+{
+	if (!r->conn->trusted)
+		return;
+	r->client = http_forwarded(&r->h->trusted, &r->conn->addr, r->fields, r->n_fields);
+	(void)net_addr_format(&r->client, r->peer);
+}
+
 static int
 on_head(struct http_req *r, struct MHD_Connection *mhd, const char *method, const char *version)
 {
@@ -242,7 +251,9 @@ on_head(struct http_req *r, struct MHD_Connection *mhd, const char *method, cons
 	split_target(r);
 	if (status < 0)
 		return hand_out(r, &e);
+	find_client(r);
 	r->step = REQ_BODY;
+	r->conn->body_bytes = 0;
 	conn_enter(r->conn, CONN_BODY);
 	return 0;
 }
@@ -250,6 +261,7 @@ on_head(struct http_req *r, struct MHD_Connection *mhd, const char *method, cons
 static int
 on_body(struct http_req *r, const char *data, size_t n)
 {
+	r->conn->body_bytes += (int64_t)n;
 	if (!r->body_dropped && n <= r->body.max - r->body.n) {
 		buf_append(&r->body, data, n);
 		return r->body.failed ? -1 : 0;
@@ -261,16 +273,43 @@ on_body(struct http_req *r, const char *data, size_t n)
 	return r->body_dropped_bytes <= r->body.max ? 0 : -1;
 }
 
+/* When the end of the chunks comes in pieces, the library shows the head's last field as a trailer,
+ * which it is not. */
+static enum MHD_Result
+see_trailer(void *ctx, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct http_req *r = ctx;
+	const struct http_field *last = &r->fields[r->n_fields - 1];
+
+	(void)kind;
+	if (strcmp(name, last->name) != 0 || value == NULL ||
+	    strncmp(value, last->value, strlen(last->value)) != 0)
+		r->trailers = true;
+	return MHD_YES;
+}
+
 static int
-on_last(struct http_req *r)
+check_body(struct http_req *r, struct MHD_Connection *mhd, struct err *e)
+{
+	if (r->body_dropped) {
+		http_count_refused(r->h, "body_size");
+		return err_set(
+		    e, ERR_TOO_LARGE, "the body may have at most %zu bytes", r->body.max);
+	}
+	/* Some take trailers for fields of the head; nothing here has a use for one. */
+	(void)MHD_get_connection_values(mhd, MHD_FOOTER_KIND, see_trailer, r);
+	if (!r->trailers)
+		return 0;
+	http_count_refused(r->h, "guard");
+	return err_set(e, ERR_BAD_REQUEST, "send header fields before the body, not behind it");
+}
+
+static int
+on_last(struct http_req *r, struct MHD_Connection *mhd)
 {
 	struct err e;
 
-	if (!r->body_dropped)
-		return hand_out(r, NULL);
-	http_count_refused(r->h, "body_size");
-	(void)err_set(&e, ERR_TOO_LARGE, "the body may have at most %zu bytes", r->body.max);
-	return hand_out(r, &e);
+	return hand_out(r, check_body(r, mhd, &e) < 0 ? &e : NULL);
 }
 
 int
@@ -286,7 +325,7 @@ http_req_call(struct http_req *r, struct MHD_Connection *mhd, const char *method
 		return on_head(r, mhd, method, version);
 	case REQ_BODY:
 		*n = 0;
-		return n_data > 0 ? on_body(r, data, n_data) : on_last(r);
+		return n_data > 0 ? on_body(r, data, n_data) : on_last(r, mhd);
 	case REQ_HELD:
 		return http_reply_send(r, r->conn);
 	}
@@ -367,6 +406,18 @@ const char *
 http_req_peer(const struct http_req *r)
 {
 	return r->peer;
+}
+
+const struct net_addr *
+http_req_peer_addr(const struct http_req *r)
+{
+	return &r->client;
+}
+
+bool
+http_req_is_tls(const struct http_req *r)
+{
+	return r->h->tls != NULL;
 }
 
 int64_t

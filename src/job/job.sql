@@ -2,45 +2,85 @@
 -- Each statement of a tenant names the tenant itself: a second wall beside row-level security, and
 -- what lets the primary key be used.  States are assigned by job_move alone.
 
--- :name job_insert :role api
--- A job as it was accepted.
-insert into job (tenant_id, job_id, environment, environment_digest, name, labels, priority,
-	cpu_milli, memory_bytes, created_by)
-values ($1::uuid, $2::uuid, $3::text, $4::text, $5::text, $6::jsonb, $7::integer,
-	$8::bigint, $9::bigint, $10::uuid);
+-- :name job_admission :role api
+-- What decides about a submission before anything is written, as rows of four kinds (few plan nodes,
+-- which is what this costs): the project, by id ($2) or name ($3), once or once per limit of its own,
+-- with the number of the tenant's last change and today's day (UTC, since 1970); an earlier use of
+-- the idempotency key ($4); limits of the tenant; what is used, by project.
+select 'project' as kind, p.project_id as id, l.name, coalesce(l.amount, 0) as v0,
+	(p.archived_at is not null)::integer::bigint as v1, h.number as v2,
+	((now() at time zone 'UTC')::date - date '1970-01-01')::bigint as v3, null::bytea as fingerprint
+from project p
+join audit_head h on h.tenant_id = $1::uuid
+left join project_quota l on l.tenant_id = $1::uuid and l.project_id = p.project_id
+where p.tenant_id = $1::uuid and (p.project_id = $2::uuid or p.name = $3::text)
+union all
+select 'key', i.resource_id, null, 0, 0, 0, 0, i.fingerprint
+from idempotency i where i.tenant_id = $1::uuid and i.key = $4::text
+union all
+select 'limit', null, k.name, k.amount, 0, 0, 0, null
+from tenant_quota k where k.tenant_id = $1::uuid and k.amount is not null
+union all
+select 'use', u.project_id, null, d.accepted - u.jobs_left, d.jobs, u.output_bytes,
+	d.day - date '1970-01-01', null
+from job_use u
+cross join lateral (
+	select d.day, d.jobs, d.accepted from job_day d
+	where d.tenant_id = $1::uuid and d.project_id = u.project_id
+	order by d.day desc limit 1) d
+where u.tenant_id = $1::uuid;
 
--- :name job_manifest_insert :role api
-insert into job_manifest (tenant_id, job_id, manifest)
-values ($1::uuid, $2::uuid, $3::jsonb);
+-- :name job_day_open :role api
+-- Counters for a project's first job ever, or its first of a day ($3, since 1970).
+with held as (
+	insert into job_use (tenant_id, project_id)
+	select p.tenant_id, p.project_id from project p
+	where p.tenant_id = $1::uuid and p.project_id = $2::uuid
+	on conflict (tenant_id, project_id) do nothing
+)
+insert into job_day (tenant_id, project_id, day, jobs, accepted)
+select p.tenant_id, p.project_id, date '1970-01-01' + $3::integer, 0,
+	coalesce((select d.accepted from job_day d
+		where d.tenant_id = $1::uuid and d.project_id = $2::uuid
+		order by d.day desc limit 1), 0)
+from project p
+where p.tenant_id = $1::uuid and p.project_id = $2::uuid
+on conflict (tenant_id, project_id, day) do nothing;
 
--- :name job_queue_insert :role api
--- Queues the job unless the tenant's quota of waiting jobs is used up: then no row is inserted.
--- Counting costs a walk over the tenant's live jobs, so it is left out while the whole table is
--- too small to hold that many: a row with its line pointer takes at least 124 bytes, at most 66
--- fit in a page of 8 KiB, and 70 is on the safe side.  Transactions that commit at the same moment
--- do not see each other, so the quota may be passed by what they carry.
-insert into job_queue (tenant_id, job_id, priority, cpu_milli, memory_bytes, max_attempts)
-select $1::uuid, $2::uuid, $3::integer, $4::bigint, $5::bigint, $6::integer
-where case when pg_relation_size('job_queue') / 8192 * 70 < $7::bigint then true
-	else (select count(*) from job_queue q
-	      where q.tenant_id = $1::uuid and q.state = 'queued') < $7::bigint end;
-
--- :name job_queue_count :role api
--- Waiting jobs of the tenant, for the message of a refusal.
-select count(*) as waiting from job_queue q where q.tenant_id = $1::uuid and q.state = 'queued';
+-- :name job_accept :role api
+-- Accepts a job into project $3: counted on day $14, described, queued.  Nothing is written when the
+-- project has been archived, or when the tenant's changes have gone beyond number $15: each adds at
+-- most one job, so up to there the limits hold as they were seen.
+with counted as (
+	update job_day d set jobs = d.jobs + 1, accepted = d.accepted + 1
+	from project p, audit_head h
+	where d.tenant_id = $1::uuid and d.project_id = $3::uuid
+	  and d.day = date '1970-01-01' + $14::integer
+	  and p.tenant_id = $1::uuid and p.project_id = $3::uuid and p.archived_at is null
+	  and h.tenant_id = $1::uuid and h.number <= $15::bigint
+	returning d.project_id
+), described as (
+	insert into job (tenant_id, job_id, project_id, environment, environment_digest, name,
+		labels, priority, cpu_milli, memory_bytes, created_by)
+	select $1::uuid, $2::uuid, c.project_id, $4::text, $5::text, $6::text,
+		$7::jsonb, $8::integer, $9::bigint, $10::bigint, $11::uuid
+	from counted c
+), kept as (
+	insert into job_manifest (tenant_id, job_id, manifest)
+	select $1::uuid, $2::uuid, $12::jsonb from counted c
+)
+insert into job_queue (tenant_id, job_id, project_id, priority, cpu_milli, memory_bytes, max_attempts)
+select $1::uuid, $2::uuid, c.project_id, $8::integer, $9::bigint, $10::bigint, $13::integer
+from counted c;
 
 -- :name job_idempotency_insert :role api
 -- A second request with the key breaks idempotency_pkey, whoever commits first.
 insert into idempotency (tenant_id, key, fingerprint, resource_id)
 values ($1::uuid, $2::text, $3::bytea, $4::uuid);
 
--- :name job_idempotency_get :role api
-select i.fingerprint, i.resource_id from idempotency i
-where i.tenant_id = $1::uuid and i.key = $2::text;
-
 -- :name job_get :role api
 -- One job: what was asked, where it stands, and what its last attempt used.
-select j.job_id, coalesce(j.end_state, q.state) as state, j.environment, j.name, j.labels,
+select j.job_id, j.project_id, coalesce(j.end_state, q.state) as state, j.environment, j.name, j.labels,
 	m.manifest, j.cause, j.priority,
 	coalesce(q.attempt, j.attempts) as attempt, coalesce(q.lease_epoch, j.last_epoch) as epoch,
 	j.cpu_milli, j.memory_bytes, j.created_at,
@@ -58,26 +98,28 @@ left join job_queue q on q.tenant_id = $1::uuid and q.job_id = j.job_id
 left join lateral (
 	select a.* from job_attempt a where a.tenant_id = $1::uuid and a.job_id = j.job_id
 	order by a.epoch desc limit 1) a on true
-where j.tenant_id = $1::uuid and j.job_id = $2::uuid;
+where j.tenant_id = $1::uuid and j.job_id = $2::uuid
+  and ($3::uuid[] is null or j.project_id = any ($3::uuid[]));
 
 -- :name job_list :role api
 -- A page of jobs older than $2, newest first: of any state, of an end state ($3), or of a live one
--- ($8).  Only one of the three branches runs, so that each uses its own index: a tenant with a
--- million finished jobs and three queued ones finds those three at once.  (Live states have no
--- index, so running ones behind a backlog cost a walk over the tenant's part of the queue.)  The
--- limits of 1 keep the planner from reading whole tables for the sake of one page.  The filter on
--- labels is not leakproof and therefore never an index condition; it runs after the tenant's.
+-- ($8); of all projects or of some ($9).  Only one of the six branches runs, so that each uses its
+-- own index: a tenant with a million finished jobs and three queued ones finds those three at once,
+-- and so does one who sees a single small project.  (Live states have no index, so running ones
+-- behind a backlog cost a walk over the tenant's part of the queue.)  The limits of 1 keep the
+-- planner from reading whole tables for the sake of one page.  The filter on labels is not leakproof
+-- and therefore never an index condition; it runs after the tenant's.
 with page as (
 	(select j.job_id from job j
 	 where j.tenant_id = $1::uuid and j.job_id < $2::uuid
-	   and $3::text is null and $8::text is null
+	   and $9::uuid[] is null and $3::text is null and $8::text is null
 	   and ($4::text is null or j.environment = $4::text)
 	   and ($5::text is null or j.labels ->> $5::text = $6::text)
 	 order by j.job_id desc limit $7::bigint)
 	union all
 	(select j.job_id from job j
 	 where j.tenant_id = $1::uuid and j.job_id < $2::uuid
-	   and $3::text is not null and j.end_state = $3::text
+	   and $9::uuid[] is null and $3::text is not null and j.end_state = $3::text
 	   and ($4::text is null or j.environment = $4::text)
 	   and ($5::text is null or j.labels ->> $5::text = $6::text)
 	 order by j.job_id desc limit $7::bigint)
@@ -85,12 +127,38 @@ with page as (
 	(select q.job_id from job_queue q
 	 join job j on j.tenant_id = $1::uuid and j.job_id = q.job_id
 	 where q.tenant_id = $1::uuid and q.job_id < $2::uuid
+	   and $9::uuid[] is null and $8::text is not null and q.state = $8::text
+	   and ($4::text is null or j.environment = $4::text)
+	   and ($5::text is null or j.labels ->> $5::text = $6::text)
+	 order by q.job_id desc limit $7::bigint)
+	union all
+	(select p.job_id from unnest($9::uuid[]) as one (project_id)
+	 cross join lateral (
+		select j.job_id from job j
+		where j.tenant_id = $1::uuid and j.project_id = one.project_id and j.job_id < $2::uuid
+		  and $3::text is null and $8::text is null
+		  and ($4::text is null or j.environment = $4::text)
+		  and ($5::text is null or j.labels ->> $5::text = $6::text)
+		order by j.job_id desc limit $7::bigint) p)
+	union all
+	(select p.job_id from unnest($9::uuid[]) as one (project_id)
+	 cross join lateral (
+		select j.job_id from job j
+		where j.tenant_id = $1::uuid and j.project_id = one.project_id and j.job_id < $2::uuid
+		  and $3::text is not null and j.end_state = $3::text
+		  and ($4::text is null or j.environment = $4::text)
+		  and ($5::text is null or j.labels ->> $5::text = $6::text)
+		order by j.job_id desc limit $7::bigint) p)
+	union all
+	(select q.job_id from job_queue q
+	 join job j on j.tenant_id = $1::uuid and j.job_id = q.job_id
+	 where q.tenant_id = $1::uuid and q.project_id = any ($9::uuid[]) and q.job_id < $2::uuid
 	   and $8::text is not null and q.state = $8::text
 	   and ($4::text is null or j.environment = $4::text)
 	   and ($5::text is null or j.labels ->> $5::text = $6::text)
 	 order by q.job_id desc limit $7::bigint)
 )
-select j.job_id, coalesce(j.end_state, q.state) as state, j.environment, j.name, j.labels,
+select j.job_id, j.project_id, coalesce(j.end_state, q.state) as state, j.environment, j.name, j.labels,
 	j.cause, j.priority,
 	coalesce(q.attempt, j.attempts) as attempt, coalesce(q.lease_epoch, j.last_epoch) as epoch,
 	j.cpu_milli, j.memory_bytes, j.created_at,
@@ -122,47 +190,122 @@ left join lateral (
 	select e.* from job_event e where e.tenant_id = $1::uuid and e.job_id = $2::uuid
 	order by e.number desc limit $3::bigint) e on true
 where j.tenant_id = $1::uuid and j.job_id = $2::uuid
+  and ($4::uuid[] is null or j.project_id = any ($4::uuid[]))
 order by e.number;
+
+-- :name job_cancel_look :role api
+-- Whether a job can still be canceled, and whether somebody asked already.
+select j.end_state, q.cancel_requested_at is not null as wished
+from job j
+left join job_queue q on q.tenant_id = $1::uuid and q.job_id = j.job_id
+where j.tenant_id = $1::uuid and j.job_id = $2::uuid
+  and ($3::uuid[] is null or j.project_id = any ($3::uuid[]));
 
 -- :name job_cancel_wish :role api
 -- Records the wish once; no row when there is one already or the job is not alive.
 update job_queue set cancel_requested_at = clock_timestamp()
-where tenant_id = $1::uuid and job_id = $2::uuid and cancel_requested_at is null;
+where tenant_id = $1::uuid and job_id = $2::uuid and cancel_requested_at is null
+  and ($3::uuid[] is null or project_id = any ($3::uuid[]));
 
--- :name job_end_state :role api
-select j.end_state from job j where j.tenant_id = $1::uuid and j.job_id = $2::uuid;
+-- :name job_cancel_wish_all :role api
+-- The wish for up to $2 jobs that are alive, locked in key order like the moves beside it.
+with live as materialized (
+	select q.job_id from job_queue q
+	where q.tenant_id = $1::uuid and q.cancel_requested_at is null
+	order by q.tenant_id, q.job_id
+	limit $2::bigint
+	for update of q
+)
+update job_queue q set cancel_requested_at = clock_timestamp()
+from live l
+where q.tenant_id = $1::uuid and q.job_id = l.job_id;
 
 -- :name job_queue_waiting :role sched
--- Wishes to end first, because they free places, then queued rows that are due.  Each tenant's
--- best are read in the order of an index and interleaved by their place in it, so that one
--- tenant's backlog neither hides another's nor costs more than what is returned.  Tenants with
--- live jobs are found by hopping through the primary key.
+-- Wishes to end first, because they free places, then queued rows that are due, with what their
+-- tenant and project may still claim; $2 to $4 are the limits of tenants that have none of their own.
+-- Each project of a tenant is a lane.  Lanes with live jobs are found by hopping through an index
+-- (job_queue_lane, whose predicate is repeated here);
+-- those of tenants that are not active, and those without room, end there.  Of the others the best
+-- are read in the order of that index, without those that are larger than a whole limit, and
+-- interleaved by their place in their tenant, so that one tenant's backlog neither hides another's
+-- nor costs more than what is returned.
 with recursive hop as (
-	(select q.tenant_id from job_queue q order by q.tenant_id limit 1)
+	(select q.tenant_id, q.project_id from job_queue q
+	 where q.project_id is not null order by q.tenant_id, q.project_id limit 1)
 	union all
-	select (select q.tenant_id from job_queue q where q.tenant_id > h.tenant_id
-	        order by q.tenant_id limit 1)
-	from hop h where h.tenant_id is not null
-), live as materialized (
-	select h.tenant_id from hop h where h.tenant_id is not null
+	select n.tenant_id, n.project_id
+	from hop h
+	cross join lateral (
+		select q.tenant_id, q.project_id from job_queue q
+		where q.project_id is not null
+		  and (q.tenant_id, q.project_id) > (h.tenant_id, h.project_id)
+		order by q.tenant_id, q.project_id limit 1) n
+), owner as materialized (
+	select t.tenant_id,
+		coalesce(k.jobs, $2::bigint) - u.jobs as jobs,
+		coalesce(k.cpu_milli, $3::bigint) - u.cpu_milli as cpu_milli,
+		coalesce(k.memory_bytes, $4::bigint) - u.memory_bytes as memory_bytes,
+		u.cpu_milli as held_cpu_milli, u.memory_bytes as held_memory_bytes
+	from (select distinct h.tenant_id from hop h) l
+	join tenant t on t.tenant_id = l.tenant_id
+	cross join lateral (
+		select sum(u.jobs)::bigint as jobs, sum(u.cpu_milli)::bigint as cpu_milli,
+			sum(u.memory_bytes)::bigint as memory_bytes
+		from job_use u where u.tenant_id = l.tenant_id) u
+	cross join lateral (
+		select max(k.amount) filter (where k.name = 'jobs_running') as jobs,
+			max(k.amount) filter (where k.name = 'cpus') * 1000 as cpu_milli,
+			max(k.amount) filter (where k.name = 'memory_bytes') as memory_bytes
+		from tenant_quota k where k.tenant_id = l.tenant_id) k
+	where t.state = 'active'
+), lane as materialized (
+	select h.tenant_id, h.project_id,
+		o.jobs as tenant_jobs, o.cpu_milli as tenant_cpu_milli,
+		o.memory_bytes as tenant_memory_bytes,
+		coalesce(k.jobs, 9223372036854775807) - u.jobs as project_jobs,
+		coalesce(k.cpu_milli, 9223372036854775807) - u.cpu_milli as project_cpu_milli,
+		coalesce(k.memory_bytes, 9223372036854775807) - u.memory_bytes as project_memory_bytes,
+		least(k.cpu_milli, o.cpu_milli + o.held_cpu_milli) as most_cpu_milli,
+		least(k.memory_bytes, o.memory_bytes + o.held_memory_bytes) as most_memory_bytes
+	from hop h
+	join owner o on o.tenant_id = h.tenant_id
+	join job_use u on u.tenant_id = h.tenant_id and u.project_id = h.project_id
+	cross join lateral (
+		select max(k.amount) filter (where k.name = 'jobs_running') as jobs,
+			max(k.amount) filter (where k.name = 'cpus') * 1000 as cpu_milli,
+			max(k.amount) filter (where k.name = 'memory_bytes') as memory_bytes
+		from project_quota k
+		where k.tenant_id = h.tenant_id and k.project_id = h.project_id) k
+	where o.jobs > 0 and o.cpu_milli > 0 and o.memory_bytes > 0
+), open_lane as materialized (
+	select l.* from lane l
+	where l.project_jobs > 0 and l.project_cpu_milli > 0 and l.project_memory_bytes > 0
 ), share as materialized (
-	select greatest($1::bigint / greatest(count(*), 1), 64) as n from live
+	select greatest(2 * $1::bigint / greatest(count(*), 1), 8) as n from open_lane
 )
-select q.tenant_id, q.job_id, q.state, q.priority, q.queued_at, q.cpu_milli, q.memory_bytes,
-	q.attempt, q.max_attempts, q.lease_epoch as epoch, q.lease_owner,
-	q.cancel_requested_at is not null as cancel_requested
+select q.tenant_id, q.job_id, q.project_id, q.state, q.priority, q.queued_at, q.cpu_milli,
+	q.memory_bytes, q.attempt, q.max_attempts, q.lease_epoch as epoch, q.lease_owner,
+	q.cancel_requested_at is not null as cancel_requested,
+	q.tenant_jobs, q.tenant_cpu_milli, q.tenant_memory_bytes,
+	q.project_jobs, q.project_cpu_milli, q.project_memory_bytes
 from (
-	(select q.*, 0 as place from job_queue q
+	(select q.*, null::bigint as tenant_jobs, null::bigint as tenant_cpu_milli,
+		null::bigint as tenant_memory_bytes, null::bigint as project_jobs,
+		null::bigint as project_cpu_milli, null::bigint as project_memory_bytes, 0 as place
+	 from job_queue q
 	 where q.cancel_requested_at is not null and q.state = 'queued'
 	 order by q.tenant_id, q.job_id limit $1::bigint)
 	union all
-	(select b.* from live l
+	(select b.*, l.tenant_jobs, l.tenant_cpu_milli, l.tenant_memory_bytes, l.project_jobs,
+		l.project_cpu_milli, l.project_memory_bytes,
+		row_number() over (partition by b.tenant_id order by b.priority desc, b.job_id)
+	 from open_lane l
 	 cross join lateral (
-		select q.*, row_number() over (order by q.priority desc, q.job_id) as place
-		from job_queue q
-		where q.tenant_id = l.tenant_id and q.state = 'queued'
+		select q.* from job_queue q
+		where q.tenant_id = l.tenant_id and q.project_id = l.project_id and q.state = 'queued'
 		  and q.cancel_requested_at is null
 		  and (q.not_before is null or q.not_before <= now())
+		  and q.cpu_milli <= l.most_cpu_milli and q.memory_bytes <= l.most_memory_bytes
 		order by q.priority desc, q.job_id
 		limit (select n from share)) b)
 ) q
@@ -171,8 +314,8 @@ limit $1::bigint;
 
 -- :name job_queue_mine :role sched
 -- All that this node holds.
-select q.tenant_id, q.job_id, q.state, q.priority, q.queued_at, q.cpu_milli, q.memory_bytes,
-	q.attempt, q.max_attempts, q.lease_epoch as epoch, q.lease_owner,
+select q.tenant_id, q.job_id, q.project_id, q.state, q.priority, q.queued_at, q.cpu_milli,
+	q.memory_bytes, q.attempt, q.max_attempts, q.lease_epoch as epoch, q.lease_owner,
 	q.cancel_requested_at is not null as cancel_requested
 from job_queue q
 where q.lease_owner = $1::uuid
@@ -181,8 +324,8 @@ order by q.tenant_id, q.job_id;
 -- :name job_queue_expired :role sched
 -- Leases that ran out more than $1 ms ago, the longest dead first, so that none starves behind a
 -- full batch.
-select q.tenant_id, q.job_id, q.state, q.priority, q.queued_at, q.cpu_milli, q.memory_bytes,
-	q.attempt, q.max_attempts, q.lease_epoch as epoch, q.lease_owner,
+select q.tenant_id, q.job_id, q.project_id, q.state, q.priority, q.queued_at, q.cpu_milli,
+	q.memory_bytes, q.attempt, q.max_attempts, q.lease_epoch as epoch, q.lease_owner,
 	q.cancel_requested_at is not null as cancel_requested
 from job_queue q
 where q.lease_until < clock_timestamp() - $1::bigint * interval '1 millisecond'
@@ -199,22 +342,64 @@ with sized as materialized (
 	from unnest($1::uuid[], $2::uuid[]) with ordinality as a (tenant_id, job_id, n)
 	join job_manifest m on m.tenant_id = a.tenant_id and m.job_id = a.job_id
 )
-select s.n, q.lease_epoch as epoch, q.attempt, t.uid_slot, s.manifest, j.created_at
+select s.n, q.project_id, q.cpu_milli, q.memory_bytes, q.lease_epoch as epoch, q.attempt,
+	t.uid_slot, s.manifest, j.created_at
 from sized s
 join job_queue q on q.tenant_id = s.tenant_id and q.job_id = s.job_id
 join job j on j.tenant_id = s.tenant_id and j.job_id = s.job_id
 join tenant t on t.tenant_id = s.tenant_id
 where q.state = 'queued' and q.cancel_requested_at is null
   and (q.not_before is null or q.not_before <= clock_timestamp())
-  and s.bytes_before < $3::bigint
+  and t.state = 'active' and s.bytes_before < $3::bigint
 order by q.tenant_id, q.job_id
 for update of q skip locked;
+
+-- :name job_use_lock :role sched
+-- Holds the counters of some tenants until the transaction ends, in key order and after all queue
+-- rows, like job_move.  A project's counters are as old as its first job, so two claims for one
+-- tenant always meet in one of its rows, even when each of them sees a project that the other does
+-- not.
+select u.tenant_id from job_use u
+where u.tenant_id = any ($1::uuid[])
+order by u.tenant_id, u.project_id
+for update of u;
+
+-- :name job_room :role sched
+-- What some projects ($1 tenants, $2 projects) and their tenants may still claim; $3 to $5 are the
+-- limits of tenants that have none of their own.  Apart from job_use_lock, because a statement does
+-- not see what was committed while it waited for its locks.
+select a.n,
+	coalesce(k.jobs, $3::bigint) - u.jobs as tenant_jobs,
+	coalesce(k.cpu_milli, $4::bigint) - u.cpu_milli as tenant_cpu_milli,
+	coalesce(k.memory_bytes, $5::bigint) - u.memory_bytes as tenant_memory_bytes,
+	coalesce(l.jobs, 9223372036854775807) - u.part_jobs as project_jobs,
+	coalesce(l.cpu_milli, 9223372036854775807) - u.part_cpu_milli as project_cpu_milli,
+	coalesce(l.memory_bytes, 9223372036854775807) - u.part_memory_bytes as project_memory_bytes
+from unnest($1::uuid[], $2::uuid[]) with ordinality as a (tenant_id, project_id, n)
+cross join lateral (
+	select sum(u.jobs)::bigint as jobs, sum(u.cpu_milli)::bigint as cpu_milli,
+		sum(u.memory_bytes)::bigint as memory_bytes,
+		sum(u.jobs) filter (where u.project_id = a.project_id)::bigint as part_jobs,
+		sum(u.cpu_milli) filter (where u.project_id = a.project_id)::bigint as part_cpu_milli,
+		sum(u.memory_bytes) filter (where u.project_id = a.project_id)::bigint as part_memory_bytes
+	from job_use u where u.tenant_id = a.tenant_id) u
+cross join lateral (
+	select max(k.amount) filter (where k.name = 'jobs_running') as jobs,
+		max(k.amount) filter (where k.name = 'cpus') * 1000 as cpu_milli,
+		max(k.amount) filter (where k.name = 'memory_bytes') as memory_bytes
+	from tenant_quota k where k.tenant_id = a.tenant_id) k
+cross join lateral (
+	select max(l.amount) filter (where l.name = 'jobs_running') as jobs,
+		max(l.amount) filter (where l.name = 'cpus') * 1000 as cpu_milli,
+		max(l.amount) filter (where l.name = 'memory_bytes') as memory_bytes
+	from project_quota l where l.tenant_id = a.tenant_id and l.project_id = a.project_id) l;
 
 -- :name job_move :role sched
 -- The only statement that assigns a state.  Rows are locked in key order, so that two batches
 -- cannot deadlock; one that is in another state or under another epoch is left alone and not
 -- returned.  A claim sets the lease ($11 owner, $12 milliseconds) and adds 1 to the epoch; a return
--- to the queue ends it; an end takes the row away and writes how it ended into job.
+-- to the queue ends it; an end takes the row away and writes how it ended into job.  What the moved
+-- jobs hold is counted, after all queue rows and in key order, too.
 with asked as materialized (
 	select a.*, (a.event = 'claim')::integer as claims
 	from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[],
@@ -222,10 +407,14 @@ with asked as materialized (
 		as a (tenant_id, job_id, epoch, from_state, to_state, event, detail, delay_ms,
 		refund, ends, n)
 ), held as materialized (
-	select q.tenant_id, q.job_id, q.moves, q.lease_epoch + a.claims as new_epoch,
+	select q.tenant_id, q.job_id, q.project_id, q.cpu_milli, q.memory_bytes, q.moves,
+		q.lease_epoch + a.claims as new_epoch,
 		q.attempt + a.claims - a.refund as new_attempt, q.claimed_at, q.started_at,
 		q.cancel_requested_at, a.n, a.claims, a.from_state, a.to_state, a.event,
-		a.detail::jsonb as detail, a.delay_ms, a.ends
+		a.detail::jsonb as detail, a.delay_ms, a.ends,
+		(a.from_state = 'queued')::integer - (a.to_state = 'queued')::integer as leaves,
+		(a.ends = 0 and a.to_state <> 'queued')::integer
+			- (a.from_state <> 'queued')::integer as holds
 	from asked a
 	join job_queue q on q.tenant_id = a.tenant_id and q.job_id = a.job_id
 	where q.state = a.from_state and q.lease_epoch = a.epoch
@@ -273,6 +462,19 @@ with asked as materialized (
 	select h.tenant_id, h.job_id, h.moves, h.from_state, h.to_state, h.event, h.new_epoch,
 		h.detail
 	from held h
+), counted as (
+	insert into job_use as u (tenant_id, project_id, jobs, cpu_milli, memory_bytes, jobs_left)
+	select h.tenant_id, h.project_id, sum(h.holds), sum(h.holds * h.cpu_milli),
+		sum(h.holds * h.memory_bytes), sum(h.leaves)
+	from held h
+	where h.holds <> 0 or h.leaves <> 0
+	group by h.tenant_id, h.project_id
+	order by h.tenant_id, h.project_id
+	on conflict (tenant_id, project_id) do update set
+		jobs = u.jobs + excluded.jobs,
+		cpu_milli = u.cpu_milli + excluded.cpu_milli,
+		memory_bytes = u.memory_bytes + excluded.memory_bytes,
+		jobs_left = u.jobs_left + excluded.jobs_left
 )
 select h.n, h.new_epoch as epoch, h.new_attempt as attempt from held h;
 
@@ -289,18 +491,40 @@ from held h
 where q.tenant_id = h.tenant_id and q.job_id = h.job_id;
 
 -- :name job_attempt_insert :role sched
--- Once per epoch by the primary key; no row when the job is under another epoch by now.
-insert into job_attempt (tenant_id, job_id, epoch, node_id, outcome, exit_code, signal, started_at,
-	ended_at, wall_ns, cpu_user_ns, cpu_system_ns, memory_peak_bytes, throttled_ns, log_bytes,
-	output_files, output_bytes, log_truncated)
-select $1::uuid, $2::uuid, $3::bigint, $4::uuid, $5::text, $6::integer, $7::integer,
-	$8::timestamptz, $9::timestamptz, $10::bigint, $11::bigint, $12::bigint, $13::bigint,
-	$14::bigint, $15::bigint, $16::bigint, $17::bigint, $18::boolean
-where exists (select from job_queue q
-              where q.tenant_id = $1::uuid and q.job_id = $2::uuid and q.lease_epoch = $3::bigint)
-   or exists (select from job j
-              where j.tenant_id = $1::uuid and j.job_id = $2::uuid and j.last_epoch = $3::bigint);
+-- Once per epoch by the primary key; no row when the job is under another epoch by now.  The bytes
+-- that it keeps count for its project, whose counters the move before has locked.
+with live as materialized (
+	select j.project_id from job j
+	left join job_queue q on q.tenant_id = j.tenant_id and q.job_id = j.job_id
+	where j.tenant_id = $1::uuid and j.job_id = $2::uuid
+	  and (q.lease_epoch = $3::bigint or j.last_epoch = $3::bigint)
+), told as (
+	insert into job_attempt (tenant_id, job_id, epoch, node_id, outcome, exit_code, signal,
+		started_at, ended_at, wall_ns, cpu_user_ns, cpu_system_ns, memory_peak_bytes,
+		throttled_ns, log_bytes, output_files, output_bytes, log_truncated)
+	select $1::uuid, $2::uuid, $3::bigint, $4::uuid, $5::text, $6::integer, $7::integer,
+		$8::timestamptz, $9::timestamptz, $10::bigint, $11::bigint, $12::bigint,
+		$13::bigint, $14::bigint, $15::bigint, $16::bigint, $17::bigint, $18::boolean
+	from live l
+)
+insert into job_use as u (tenant_id, project_id, output_bytes)
+select $1::uuid, l.project_id, $17::bigint from live l
+on conflict (tenant_id, project_id) do update set output_bytes = u.output_bytes + excluded.output_bytes;
 
 -- :name job_attempt_known :role sched
 select exists (select from job_attempt a where a.tenant_id = $1::uuid and a.job_id = $2::uuid
 	and a.epoch = $3::bigint) as known;
+
+-- :name job_idempotency_expire :role sched
+-- Keys older than $1 ms, at most $2 of each tenant and in all.  Tenants without any are passed by one
+-- look at an index.
+delete from idempotency i
+using (
+	select o.tenant_id, o.key from tenant t
+	cross join lateral (
+		select i.tenant_id, i.key from idempotency i
+		where i.tenant_id = t.tenant_id
+		  and i.created_at < now() - $1::bigint * interval '1 millisecond'
+		order by i.created_at limit $2::bigint) o
+	limit $2::bigint) o
+where i.tenant_id = o.tenant_id and i.key = o.key;

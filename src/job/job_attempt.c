@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "job.h"
+#include "job_queue.h"
 
 /* What attempts used.  The key (tenant, job, epoch) makes usage count once, whoever reports it. */
 

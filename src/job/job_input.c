@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "job_internal.h"
 
+#include "base64.h"
 #include "parse.h"
 
 #include <string.h>
@@ -54,45 +55,6 @@ job_path_valid(const char *path, const char **ret_why)
 	return true;
 }
 
-static int
-base64_digit(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-bool
-job_base64_decode(const char *text, size_t n, char *out, size_t *ret_n)
-{
-	size_t padding = 0, used = 0;
-	uint32_t bits = 0;
-
-	if (n % 4 != 0)
-		return false;
-	while (padding < 2 && padding < n && text[n - 1 - padding] == '=')
-		padding++;
-	for (size_t i = 0; i < n - padding; i++) {
-		int digit = base64_digit(text[i]);
-
-		if (digit < 0)
-			return false;
-		bits = bits << 6 | (uint32_t)digit;
-		/* Four digits are three bytes: the first of a group completes none. */
-		if (i % 4 != 0)
-			out[used++] = (char)(bits >> (6 - 2 * (i % 4)) & 0xff);
-	}
-	/* One padding character leaves 2 bits over, two leave 4. */
-	if ((bits & ((1u << (2 * padding)) - 1)) != 0)
-		return false;
-	*ret_n = used;
-	return true;
-}
-
 /* Whether a is b or a directory above b. */
 static bool
 path_contains(const char *a, const char *b)
@@ -139,10 +101,10 @@ decode_content(struct json_decoder *d, const char *text, const char *base64, str
 		return 0;
 	}
 	n = strlen(base64);
-	p = arena_alloc(json_decoder_mem(d), n / 4 * 3 + 1);
+	p = arena_alloc(json_decoder_mem(d), BASE64_BYTES_SIZE(n));
 	if (p == NULL)
 		return -1;
-	if (!job_base64_decode(base64, n, p, &ret->n))
+	if (!base64_decode(BASE64_STANDARD, base64, n, p, BASE64_BYTES_SIZE(n), &ret->n))
 		json_fault(d, "base64", "must be padded base64 (RFC 4648) without line breaks");
 	ret->text = p;
 	return 0;

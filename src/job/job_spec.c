@@ -35,7 +35,7 @@ enum {
 /* The body as declared, before anything is known about limits and environments.  Zero and NULL are
  * "not given": no bound below allows them. */
 struct manifest {
-	const char *environment, *name;
+	const char *environment, *name, *project;
 	bool has_command, has_parameters;
 	const char *argv[CAP_ARGS + 1];
 	size_t n_argv;
@@ -179,6 +179,7 @@ decode_shape(const struct json *j, struct arena *mem, struct manifest *m, struct
 	const struct json_field fields[] = { JSON_TEXT("environment", &m->environment, 1,
 						 CAP_NAME_BYTES, JSON_REQUIRED),
 		JSON_TEXT("name", &m->name, 1, NAME_BYTES, 0),
+		JSON_TEXT("project", &m->project, 1, CAP_NAME_BYTES, 0),
 		{ .name = "parameters",
 		    .kind = JSON_KIND_MAP,
 		    .each = parameter_each,
@@ -275,6 +276,34 @@ check_times(struct decoding *c)
 	c->spec->no_output_ms = c->m->no_output_s * 1000;
 }
 
+static bool
+project_valid(const char *text)
+{
+	size_t n = strlen(text);
+	struct uuid id;
+	struct err ignored;
+
+	if (id_parse("prj", text, &id, &ignored) == 0)
+		return true;
+	return n > 0 && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == n &&
+	       text[0] != '-' && text[n - 1] != '-';
+}
+
+static void
+check_names(struct decoding *c)
+{
+	const struct manifest *m = c->m;
+
+	if (m->name != NULL && !text_printable(m->name))
+		fault(c, ERR_INVALID, "/name", "must not hold control characters");
+	if (m->project != NULL && !project_valid(m->project))
+		fault(c, ERR_INVALID, "/project",
+		    "must be the id of a project (prj_...) or its name: letters a-z, digits and "
+		    "'-'");
+	c->spec->name = m->name;
+	c->spec->project = m->project;
+}
+
 static void
 check_limits(struct decoding *c)
 {
@@ -283,8 +312,6 @@ check_limits(struct decoding *c)
 	int64_t default_memory =
 	    spec->environment == NULL ? 0 : spec->environment->default_memory_bytes;
 
-	if (m->name != NULL && !text_printable(m->name))
-		fault(c, ERR_INVALID, "/name", "must not hold control characters");
 	check_cpus(c);
 	spec->memory_bytes = check_bytes(c, "/resources/memory_bytes", m->memory_bytes,
 	    default_memory, c->limits->memory_default_bytes);
@@ -293,7 +320,6 @@ check_limits(struct decoding *c)
 	    c, "/resources/disk_bytes", m->disk_bytes, 0, c->limits->disk_default_bytes);
 	check_times(c);
 	spec->log_bytes = m->output_bytes > 0 ? m->output_bytes : c->limits->log_default_bytes;
-	spec->name = m->name;
 	spec->inputs = m->inputs.items;
 	spec->n_inputs = m->inputs.n;
 	spec->parameters = m->parameters;
@@ -425,6 +451,7 @@ job_spec_decode(const struct json *j, const struct environments *envs,
 		return arena_err(e);
 
 	find_environment(&c, envs);
+	check_names(&c);
 	check_limits(&c);
 	if ((c.m->has_command ? use_command(&c, e) : use_template(&c, e)) < 0)
 		return -1;

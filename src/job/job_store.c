@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "job_internal.h"
 
-#include "audit.h"
-
 #include <string.h>
 
-/* Reading and canceling, in transactions of one tenant. */
+/* Reading, in transactions of one tenant. */
 
 enum { HISTORY_MAX = 1000 };
 
 extern const unsigned char sql_job[];
 const struct db_sql job_sql = { .module = "job", .text = (const char *)sql_job };
 
-static int
-not_found(struct uuid id, struct err *e)
+int
+job_not_found(struct uuid id, struct err *e)
 {
 	char text[ID_STR_SIZE];
 
@@ -43,12 +41,12 @@ static void
 job_columns(struct job_row *r, bool with_manifest, struct db_col cols[static JOB_COLS])
 {
 	struct job *j = &r->job;
-	const struct db_col all[] = { DB_UUID("job_id", &j->id), DB_TEXT("state", &r->state),
-		DB_TEXT("environment", &j->environment), DB_TEXT_NULL("name", &j->name),
-		DB_JSON("labels", &j->labels), DB_JSON_NULL("cause", &j->cause),
-		DB_I64("priority", &j->priority), DB_I64("attempt", &j->attempt),
-		DB_I64("epoch", &j->epoch), DB_I64("cpu_milli", &j->cpu_milli),
-		DB_I64("memory_bytes", &j->memory_bytes),
+	const struct db_col all[] = { DB_UUID("job_id", &j->id), DB_UUID("project_id", &j->project),
+		DB_TEXT("state", &r->state), DB_TEXT("environment", &j->environment),
+		DB_TEXT_NULL("name", &j->name), DB_JSON("labels", &j->labels),
+		DB_JSON_NULL("cause", &j->cause), DB_I64("priority", &j->priority),
+		DB_I64("attempt", &j->attempt), DB_I64("epoch", &j->epoch),
+		DB_I64("cpu_milli", &j->cpu_milli), DB_I64("memory_bytes", &j->memory_bytes),
 		DB_TIME("created_at", &j->created_wall_us),
 		DB_TIME_NULL("claimed_at", &j->claimed_wall_us),
 		DB_TIME_NULL("started_at", &j->started_wall_us),
@@ -67,10 +65,11 @@ job_columns(struct job_row *r, bool with_manifest, struct db_col cols[static JOB
 }
 
 int
-job_get(struct db *db, struct tenant_id tenant, struct uuid id, struct arena *mem, struct job *ret,
-    struct err *e)
+job_get(struct db *db, struct tenant_id tenant, const struct scope *scope, struct uuid id,
+    struct arena *mem, struct job *ret, struct err *e)
 {
-	const struct db_arg args[] = { DB_ARG_UUID(tenant.uuid), DB_ARG_UUID(id), DB_ARGS_END };
+	const struct db_arg args[] = { DB_ARG_UUID(tenant.uuid), DB_ARG_UUID(id),
+		DB_ARG_SCOPE(scope), DB_ARGS_END };
 	struct db_col cols[JOB_COLS];
 	struct job_row row = { 0 };
 	int found;
@@ -80,7 +79,7 @@ job_get(struct db *db, struct tenant_id tenant, struct uuid id, struct arena *me
 	if (found < 0)
 		return -1;
 	if (found == 0)
-		return not_found(id, e);
+		return job_not_found(id, e);
 	if (parse_state(row.state, &row.job.state, e) < 0)
 		return -1;
 	*ret = row.job;
@@ -102,10 +101,25 @@ list_row(void *ctx, struct err *e)
 	return job_rows_push(&w->rows, &w->row.job, e);
 }
 
-int
-job_list(struct db *db, struct tenant_id tenant, const struct job_filter *f, struct arena *mem,
-    struct job **ret, size_t *ret_n, bool *ret_more, struct err *e)
+/* The projects that a list shows: those of the scope, or one of them. */
+static struct scope
+narrow(const struct scope *scope, const struct job_filter *f)
 {
+	struct scope one = { .everywhere = false };
+
+	if (uuid_is_nil(f->project))
+		return *scope;
+	if (scope_has(scope, f->project))
+		one.projects[one.n++] = f->project;
+	return one;
+}
+
+int
+job_list(struct db *db, struct tenant_id tenant, const struct scope *scope,
+    const struct job_filter *f, struct arena *mem, struct job **ret, size_t *ret_n, bool *ret_more,
+    struct err *e)
+{
+	const struct scope in = narrow(scope, f);
 	/* Greater than every id, so that the bound is always an index condition. */
 	struct uuid newest, before = f->before;
 	struct list_walk w = { .rows = { .mem = mem, .size = sizeof(struct job) } };
@@ -122,7 +136,7 @@ job_list(struct db *db, struct tenant_id tenant, const struct job_filter *f, str
 	const struct db_arg args[] = { DB_ARG_UUID(tenant.uuid), DB_ARG_UUID(before),
 		DB_ARG_TEXT(ended ? state : NULL), DB_ARG_TEXT(f->environment),
 		DB_ARG_TEXT(f->label_name), DB_ARG_TEXT(f->label_value), DB_ARG_I64(f->limit + 1),
-		DB_ARG_TEXT(ended ? NULL : state), DB_ARGS_END };
+		DB_ARG_TEXT(ended ? NULL : state), DB_ARG_SCOPE(&in), DB_ARGS_END };
 	job_columns(&w.row, false, cols);
 	if (db_read_each(db, tenant, "job_list", args, cols, mem, list_row, &w, e) < 0)
 		return -1;
@@ -152,11 +166,11 @@ history_row(void *ctx, struct err *e)
 }
 
 int
-job_history(struct db *db, struct tenant_id tenant, struct uuid id, struct arena *mem,
-    struct job_move_record **ret, size_t *ret_n, struct err *e)
+job_history(struct db *db, struct tenant_id tenant, const struct scope *scope, struct uuid id,
+    struct arena *mem, struct job_move_record **ret, size_t *ret_n, struct err *e)
 {
 	const struct db_arg args[] = { DB_ARG_UUID(tenant.uuid), DB_ARG_UUID(id),
-		DB_ARG_I64(HISTORY_MAX), DB_ARGS_END };
+		DB_ARG_I64(HISTORY_MAX), DB_ARG_SCOPE(scope), DB_ARGS_END };
 	struct history_walk w = { .rows = { .mem = mem, .size = sizeof(struct job_move_record) } };
 	const struct db_col cols[] = { DB_I64_NULL("number", &w.row.number),
 		DB_TIME_NULL("at", &w.row.at_wall_us), DB_TEXT_NULL("from_state", &w.row.from),
@@ -166,54 +180,8 @@ job_history(struct db *db, struct tenant_id tenant, struct uuid id, struct arena
 	if (db_read_each(db, tenant, "job_history", args, cols, mem, history_row, &w, e) < 0)
 		return -1;
 	if (w.seen == 0)
-		return not_found(id, e);
+		return job_not_found(id, e);
 	*ret = (struct job_move_record *)(void *)w.rows.p;
 	*ret_n = w.rows.n;
 	return 0;
-}
-
-/* --- cancel --------------------------------------------------------------------------------- */
-
-/* No live row without a wish was found: there is a wish already (0), or it is too late, or there is
- * no such job. */
-static int
-explain_no_wish(
-    struct db_tx *tx, const struct db_arg *args, struct uuid id, struct arena *mem, struct err *e)
-{
-	const char *end_state = NULL;
-	const struct db_col cols[] = { DB_TEXT_NULL("end_state", &end_state), DB_COLS_END };
-	int found = db_one(tx, "job_end_state", args, cols, mem, e);
-
-	if (found < 0)
-		return -1;
-	if (found == 0)
-		return not_found(id, e);
-	if (end_state != NULL)
-		return err_set(e, ERR_CONFLICT,
-		    "The job is over already (%s), so there is nothing to cancel.", end_state);
-	return 0;
-}
-
-int
-job_cancel(struct db *db, const struct principal *who, struct uuid id, const char *request_id,
-    struct arena *mem, struct err *e)
-{
-	const struct db_arg args[] = { DB_ARG_UUID(who->tenant.uuid), DB_ARG_UUID(id),
-		DB_ARGS_END };
-	char resource[ID_STR_SIZE];
-	struct audit_entry audit;
-	AUTO(db_tx) tx = NULL;
-	int64_t wished;
-
-	if (db_tx_begin(db, who->tenant, &tx, e) < 0)
-		return -1;
-	wished = db_exec(tx, "job_cancel_wish", args, e);
-	if (wished < 0)
-		return -1;
-	if (wished == 0)
-		return explain_no_wish(tx, args, id, mem, e);
-	audit_entry_init(&audit, who, "job.cancel", id_format("job", id, resource), request_id);
-	if (audit_append(tx, &audit, e) < 0)
-		return -1;
-	return db_tx_commit(&tx, e);
 }

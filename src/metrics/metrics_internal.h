@@ -42,7 +42,7 @@ static const struct metrics_bucket metrics_buckets[] = {
 
 enum {
 	METRICS_BUCKET_COUNT = ARRAY_LEN(metrics_buckets),
-	METRICS_VALUES_MAX = 8,   /* values of one label; "other" comes on top */
+	METRICS_VALUES_MAX = 16,  /* values of one label; "other" comes on top */
 	METRICS_ROUTES_MAX = 128, /* pairs of method and route; the API has about 50 */
 	METRICS_SLOTS = 256,      /* of the hash table over them: never more than half full */
 	METRICS_CLASSES = 5       /* 1xx to 5xx */

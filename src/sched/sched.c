@@ -6,9 +6,9 @@
  * spawner, answers of the two pools, and timers.  Each of them changes some state and ends in
  * sched_advance, which looks at what is due and sends it off; nothing else starts work.  Work is an
  * op, one per kind, on one of three pools of one thread each.  The ledger takes turns of the queue,
- * batches of moves, batches of completions, reapings and the start-up's reconciliation, in order.
- * Run directories are written and cleared beside it, so that a slow disk keeps no queue waiting,
- * and leases are renewed beside both, so that nothing slow costs a lease.
+ * batches of moves, batches of completions, reapings, old keys and the start-up's reconciliation,
+ * in order. Run directories are written and cleared beside it, so that a slow disk keeps no queue
+ * waiting, and leases are renewed beside both, so that nothing slow costs a lease.
  *
  * That the ledger does one thing after another, and that its answers come in order, is what makes
  * reading rows meaningful: a row that is read was written by everything that was answered before.
@@ -110,7 +110,8 @@ static bool
 is_idle(const struct sched *s)
 {
 	return !s->turn.op.busy && !s->moves.op.busy && !s->finish.op.busy && !s->boot.op.busy &&
-	       !s->reap.op.busy && !s->renew.op.busy && !s->prepare.op.busy && !s->tidy.op.busy;
+	       !s->reap.op.busy && !s->age.op.busy && !s->renew.op.busy && !s->prepare.op.busy &&
+	       !s->tidy.op.busy;
 }
 
 /* As far as it can be: what failed once during the drain is the next start's. */
@@ -245,7 +246,8 @@ make_timers(struct sched *s, struct err *e)
 		void (*fn)(void *arg);
 	} all[] = { { &s->tick, on_tick }, { &s->poll, on_poll }, { &s->later, on_later },
 		{ &s->heartbeat, sched_lease_beat }, { &s->reaper, sched_lease_reap },
-		{ &s->trust, sched_lease_expire }, { &s->drain, on_drain_over } };
+		{ &s->trust, sched_lease_expire }, { &s->drain, on_drain_over },
+		{ &s->age.timer, sched_age_beat } };
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		if (loop_timer_new(s->loop, all[i].fn, s, all[i].at, e) < 0)
@@ -290,6 +292,7 @@ start(struct sched *s, const struct sched_options *o, struct err *e)
 	sched_finish_init(s);
 	sched_lease_init(s);
 	sched_boot_init(s);
+	sched_age_init(s);
 	return thread_start(&s->thread, "sched", loop_main, s, e);
 }
 
@@ -297,7 +300,7 @@ static void
 release(struct sched *s)
 {
 	struct sched_op *const ops[] = { &s->turn.op, &s->prepare.op, &s->tidy.op, &s->moves.op,
-		&s->finish.op, &s->reap.op, &s->boot.op, &s->renew.op };
+		&s->finish.op, &s->reap.op, &s->age.op, &s->boot.op, &s->renew.op };
 
 	/* The loop is over; what the pools still do ends by the database's deadlines. */
 	work_free(s->ledger);
@@ -311,6 +314,7 @@ release(struct sched *s)
 	loop_timer_free(s->reaper);
 	loop_timer_free(s->trust);
 	loop_timer_free(s->drain);
+	loop_timer_free(s->age.timer);
 	loop_free(s->loop);
 	sched_table_clear(s);
 	for (size_t i = 0; i < ARRAY_LEN(ops); i++)

@@ -66,10 +66,13 @@ choose(struct sched *s, const struct job_queued *rows, size_t n, size_t **ret, s
 	for (size_t i = 0; i < n; i++)
 		v[i] = (struct sched_candidate){ .tenant = rows[i].tenant,
 			.id = rows[i].id,
+			.project = rows[i].project,
 			.priority = rows[i].priority,
 			.queued_wall_us = rows[i].queued_wall_us,
 			.cpu_milli = rows[i].cpu_milli,
-			.memory_bytes = rows[i].memory_bytes };
+			.memory_bytes = rows[i].memory_bytes,
+			.tenant_room = rows[i].tenant_room,
+			.project_room = rows[i].project_room };
 	return sched_pick(&q, &t->reserved, t->op.mem, ret, ret_n, e);
 }
 
@@ -86,11 +89,14 @@ claim(struct sched *s, const struct job_queued *rows, size_t n, struct err *e)
 	for (size_t i = 0; i < n_picks; i++)
 		claims[i] =
 		    (struct job_claim){ .tenant = rows[picks[i]].tenant, .id = rows[picks[i]].id };
-	if (job_claim(s->o.db, s->o.node, s->o.lease_ms, claims, n_picks, t->op.mem, e) < 0)
+	if (job_claim(
+		s->o.db, s->o.node, s->o.lease_ms, s->o.quota, claims, n_picks, t->op.mem, e) < 0)
 		return -1;
-	for (size_t i = 0; i < n_picks; i++)
+	for (size_t i = 0; i < n_picks; i++) {
+		t->n_limited += claims[i].limited;
 		if (claims[i].epoch > 0)
 			add_claimed(s, &rows[picks[i]], &claims[i]);
+	}
 	return 0;
 }
 
@@ -114,7 +120,7 @@ turn_work(struct sched_op *op, struct err *e)
 	struct job_queued *rows;
 	size_t n;
 
-	if (job_queue_waiting(s->o.db, SCHED_CANDIDATES_MAX, op->mem, &rows, &n, e) < 0)
+	if (job_queue_waiting(s->o.db, s->o.quota, SCHED_CANDIDATES_MAX, op->mem, &rows, &n, e) < 0)
 		return -1;
 	if (t->read_mine) {
 		if (job_queue_mine(s->o.db, s->o.node, op->mem, &t->mine, &t->n_mine, e) < 0)
@@ -199,8 +205,10 @@ turn_done(struct sched_op *op)
 		metrics_set(
 		    s->o.metrics, METRIC_JOBS_QUEUED, (int64_t)(t->n_waiting - t->n_claimed));
 		metrics_add_by(s->o.metrics, METRIC_JOBS_ENDED, "canceled", (int64_t)t->n_canceled);
-		/* A full batch, or one that others thinned out: there is more to have. */
-		if (t->n_picked == SCHED_CLAIMS_MAX || t->n_claimed < t->n_picked)
+		metrics_add(s->o.metrics, METRIC_SCHED_LIMITED, (int64_t)t->n_limited);
+		/* A full batch, or one that others thinned out: there is more to have.  What other
+		 * nodes claimed up to a limit is no such thing. */
+		if (t->n_picked == SCHED_CLAIMS_MAX || t->n_claimed + t->n_limited < t->n_picked)
 			s->turn_due = true;
 		else if (t->n_claimed == 0)
 			rest(s, op->took_ms);
@@ -250,7 +258,7 @@ sched_turn_push(struct sched *s)
 	t->may_claim = may_claim(s);
 	t->read_mine = s->mine_due && sched_now_ms() - s->mine_read_ms >= MINE_LEAST_MS;
 	t->mine_read = false;
-	t->n_mine = t->n_waiting = t->n_canceled = t->n_picked = t->n_claimed = 0;
+	t->n_mine = t->n_waiting = t->n_canceled = t->n_picked = t->n_limited = t->n_claimed = 0;
 	sched_op_push(&t->op);
 	s->turn_due = false;
 	if (t->read_mine)

@@ -215,6 +215,7 @@ settle(struct sched *s, struct sched_run *r, const struct sched_completion *c)
 	}
 	count(s, c);
 	say(s, c);
+	s->turn_due = true; /* what it held of its tenant's limits is free from now on */
 	sched_tidy_add(s, &c->id);
 	/* A spawner that is away sweeps what is empty when it starts. */
 	if (s->connected && compute_purge(s->compute, &c->id, &e) < 0)

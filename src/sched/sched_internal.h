@@ -11,7 +11,7 @@
 #include "arena.h"
 #include "compute.h"
 #include "environment.h"
-#include "job.h"
+#include "job_queue.h"
 #include "lock.h"
 #include "log.h"
 #include "loop.h"
@@ -112,7 +112,7 @@ struct sched_turn {
 	size_t n_uses;
 	struct sched_reservations reserved; /* pool's thread alone */
 	struct job_queued *mine;
-	size_t n_mine, n_waiting, n_canceled, n_picked;
+	size_t n_mine, n_waiting, n_canceled, n_picked, n_limited;
 	bool mine_read;
 	struct sched_claimed claimed[SCHED_CLAIMS_MAX];
 	size_t n_claimed;
@@ -185,6 +185,11 @@ struct sched_found {
 	const struct environment *environment;
 	int64_t wall_ms;
 };
+struct sched_age {
+	struct sched_op op;
+	struct loop_timer *timer;
+	int64_t n; /* keys forgotten by the last batch */
+};
 struct sched_boot {
 	struct sched_op op;
 	uint64_t list;               /* number of the list it works on */
@@ -233,6 +238,7 @@ struct sched {
 	struct sched_finish finish;
 	struct sched_renew renew;
 	struct sched_reap reap;
+	struct sched_age age;
 	struct sched_boot boot;
 };
 
@@ -318,6 +324,9 @@ void sched_lease_init(struct sched *s);
 void sched_lease_beat(void *arg);
 void sched_lease_reap(void *arg);
 void sched_lease_expire(void *arg);
+/* sched_age.c */
+void sched_age_init(struct sched *s);
+void sched_age_beat(void *arg);
 /* sched_boot.c */
 void sched_boot_init(struct sched *s);
 void sched_boot_listed(struct sched *s, const struct compute_run_id *id);

@@ -7,7 +7,8 @@
  * ends. Lanes with a smaller share come before the blocked one and overtake nobody.
  *
  * Why a blocked job stops other tenants, too: a job that needs the whole node would otherwise wait
- * for ever while two other tenants keep it half full.
+ * for ever while two other tenants keep it half full.  A job that waits for its tenant's own limits
+ * needs nothing of the others and only stops its own.
  */
 #include "sched_pick.h"
 
@@ -28,6 +29,7 @@ struct round {
 	struct lane *lanes;
 	size_t n_lanes;
 	struct sched_capacity left;
+	struct job_rooms rooms;
 	struct sched_reservations *reserved;
 	bool waiting[SCHED_RESERVATIONS]; /* reservations that block in this round */
 	size_t *picks;
@@ -77,6 +79,9 @@ sort_candidates(struct round *r)
 	for (size_t i = 0; i < q->n_candidates; i++)
 		if (fits(&q->total, &q->candidates[i]))
 			r->sorted[r->n_sorted++] = &q->candidates[i];
+	for (size_t i = 0; i < r->n_sorted; i++)
+		job_rooms_add(&r->rooms, r->sorted[i]->tenant, r->sorted[i]->project,
+		    r->sorted[i]->tenant_room, r->sorted[i]->project_room);
 	if (r->n_sorted > 0)
 		qsort(r->sorted, r->n_sorted, sizeof(*r->sorted), compare);
 }
@@ -255,6 +260,7 @@ static bool
 take(struct round *r, struct lane *lane, const struct sched_candidate *c)
 {
 	r->picks[r->n_picks++] = (size_t)(c - r->q->candidates);
+	job_rooms_take(&r->rooms, c->tenant, c->project, c->cpu_milli, c->memory_bytes);
 	take_off(r, lane, c->cpu_milli, c->memory_bytes);
 	return overtake(r);
 }
@@ -276,6 +282,8 @@ turn(struct round *r)
 	if (lane == NULL)
 		return false;
 	c = r->sorted[lane->next++];
+	if (!job_rooms_fit(&r->rooms, c->tenant, c->project, c->cpu_milli, c->memory_bytes))
+		return true;
 	if (fits(&r->left, c))
 		return take(r, lane, c);
 	if (lane->blocked)
@@ -294,7 +302,8 @@ round_init(struct round *r, const struct sched_question *q, struct sched_reserva
 	r->sorted = arena_array(mem, n, sizeof(*r->sorted));
 	r->lanes = arena_array(mem, n, sizeof(*r->lanes));
 	r->picks = arena_array(mem, n, sizeof(*r->picks));
-	if (r->sorted == NULL || r->lanes == NULL || r->picks == NULL)
+	r->rooms.v = arena_array(mem, 2 * n, sizeof(*r->rooms.v));
+	if (r->rooms.v == NULL || r->sorted == NULL || r->lanes == NULL || r->picks == NULL)
 		return arena_err(e);
 	return 0;
 }

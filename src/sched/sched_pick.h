@@ -7,12 +7,15 @@
  * the one with the least dominant share of this node goes first; inside a tenant priority, then
  * age. A job at the head of its tenant that does not fit is reserved for: at most
  * SCHED_OVERTAKES_MAX jobs behind it are started before it, then the node drains until it fits.
+ * A job for which its tenant or project has no room stops that tenant or project for the round and
+ * nobody else.
  */
 
 #include "arena.h"
 #include "base.h"
 #include "err.h"
 #include "id.h"
+#include "job_queue.h"
 
 enum {
 	/* Small jobs that may pass a large one: enough to keep a node busy while it drains, few
@@ -24,10 +27,12 @@ enum {
 
 struct sched_candidate {
 	struct tenant_id tenant;
-	struct uuid id;
+	struct uuid id, project;
 	int64_t priority; /* greater is sooner */
 	int64_t queued_wall_us;
 	int64_t cpu_milli, memory_bytes;
+	/* The same in all candidates of a tenant and of a project. */
+	struct job_room tenant_room, project_room;
 };
 /* One job that holds a part of the node. */
 struct sched_use {

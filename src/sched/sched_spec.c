@@ -40,9 +40,10 @@ int
 sched_spec_read(const struct sched *s, const struct compute_run_id *id, struct arena *mem,
     struct sched_spec *ret, struct err *e)
 {
+	static const struct scope everywhere = { .everywhere = true };
 	struct job job;
 
-	if (job_get(s->o.db, id->tenant, id->run, mem, &job, e) < 0)
+	if (job_get(s->o.db, id->tenant, &everywhere, id->run, mem, &job, e) < 0)
 		return -1;
 	return sched_spec_of(s, job.manifest, mem, ret, e);
 }

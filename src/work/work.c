@@ -1,47 +1,149 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A ring of fixed capacity under one lock; threads sleep on `filled` while it is empty. */
+/*
+ * Items wait in WORK_QUEUES + 1 lists, chosen by class; list 0 is the pool's own and has no limits
+ * but the pool's.  Lists with something that may run stand in a ring; a thread takes the oldest
+ * item of the list whose turn it is, and the turn passes on.  A list whose class holds all the
+ * threads it may is left out of the ring until one of its items is done.
+ */
 #include "work.h"
 
 #include <stdio.h>
 
 #include "lock.h"
 
-enum { NAME_MAX_LENGTH = 12, THREADS_MAX = 1024 };
+enum { NAME_MAX_LENGTH = 12, THREADS_MAX = 1024, NONE = -1 };
 
 struct item {
 	void (*fn)(void *arg);
 	void *arg;
+	int next; /* index of the next one in its list, or of the next free one */
+};
+
+struct queue {
+	int first, last; /* items; NONE when empty */
+	int depth;
+	int running;
+	int next_turn; /* the queue after this one in the ring */
+	bool in_ring;
 };
 
 struct work {
 	/* immutable */
 	int capacity;
 	int n_threads;
+	int class_depth_max;
+	int class_running_max;
 	/* under lock */
 	struct lock lock;
-	struct cond filled;
-	struct item *ring;
-	int first; /* index of the oldest item */
+	struct cond filled; /* the ring is not empty, or the pool stops */
+	struct item *items;
+	struct queue queues[WORK_QUEUES + 1];
+	int free;                  /* first free item */
+	int ring_first, ring_last; /* queues; NONE when empty */
 	int depth;
 	bool stopping;
 	/* thread that made the pool */
 	struct thread *threads;
 };
 
-/* Takes the oldest item, waiting for one; false when the pool stops and none is left. */
+/* --- under the lock -----------------------------------------------------------------------------
+ */
+
 static bool
-take(struct work *w, struct item *ret)
+may_run(const struct work *w, int q)
+{
+	const struct queue *x = &w->queues[q];
+
+	return x->depth > 0 && (q == 0 || x->running < w->class_running_max);
+}
+
+static void
+ring_add(struct work *w, int q)
+{
+	struct queue *x = &w->queues[q];
+
+	if (x->in_ring || !may_run(w, q))
+		return;
+	x->in_ring = true;
+	x->next_turn = NONE;
+	if (w->ring_first == NONE)
+		w->ring_first = q;
+	else
+		w->queues[w->ring_last].next_turn = q;
+	w->ring_last = q;
+	cond_wake_one(&w->filled);
+}
+
+static int
+ring_take(struct work *w)
+{
+	int q = w->ring_first;
+
+	w->ring_first = w->queues[q].next_turn;
+	if (w->ring_first == NONE)
+		w->ring_last = NONE;
+	w->queues[q].in_ring = false;
+	return q;
+}
+
+static void
+append(struct work *w, int q, void (*fn)(void *arg), void *arg)
+{
+	struct queue *x = &w->queues[q];
+	int i = w->free;
+
+	w->free = w->items[i].next;
+	w->items[i] = (struct item){ fn, arg, NONE };
+	if (x->depth == 0)
+		x->first = i;
+	else
+		w->items[x->last].next = i;
+	x->last = i;
+	x->depth++;
+	w->depth++;
+}
+
+static struct item
+take_first(struct work *w, int q)
+{
+	struct queue *x = &w->queues[q];
+	int i = x->first;
+	struct item item = w->items[i];
+
+	x->first = item.next;
+	x->depth--;
+	x->running++;
+	w->depth--;
+	w->items[i].next = w->free;
+	w->free = i;
+	return item;
+}
+
+/* --- threads ------------------------------------------------------------------------------------
+ */
+
+/* Gives back the place of what this thread ran before (NONE: nothing) and takes the next item,
+ * waiting for one; false when the pool stops and none is left for this thread. */
+static bool
+take(struct work *w, int *queue, struct item *ret)
 {
 	bool got;
 
 	lock_take(&w->lock);
-	while (w->depth == 0 && !w->stopping)
+	if (*queue != NONE) {
+		w->queues[*queue].running--;
+		ring_add(w, *queue);
+	}
+	while (w->ring_first == NONE && !(w->stopping && w->depth == 0))
 		(void)cond_wait(&w->filled, &w->lock, (struct deadline){ 0 }); /* never times out */
-	got = w->depth > 0;
+	got = w->ring_first != NONE;
 	if (got) {
-		*ret = w->ring[w->first];
-		w->first = (w->first + 1) % w->capacity;
-		w->depth--;
+		*queue = ring_take(w);
+		*ret = take_first(w, *queue);
+		ring_add(w, *queue);
+		/* The last item is taken: the others need not wait for more. */
+		if (w->stopping && w->depth == 0)
+			cond_wake_all(&w->filled);
 	}
 	lock_give(&w->lock);
 	return got;
@@ -52,8 +154,9 @@ serve(void *arg)
 {
 	struct work *w = arg;
 	struct item item;
+	int queue = NONE;
 
-	while (take(w, &item))
+	while (take(w, &queue, &item))
 		item.fn(item.arg);
 	return NULL;
 }
@@ -73,6 +176,16 @@ start_threads(struct work *w, const char *name, struct err *e)
 	return 0;
 }
 
+static void
+link_free(struct work *w)
+{
+	for (int i = 0; i < w->capacity; i++)
+		w->items[i].next = i + 1;
+	w->items[w->capacity - 1].next = NONE;
+	w->free = 0;
+	w->ring_first = w->ring_last = NONE;
+}
+
 int
 work_new(const char *name, int n_threads, int capacity, struct work **ret, struct err *e)
 {
@@ -86,10 +199,13 @@ work_new(const char *name, int n_threads, int capacity, struct work **ret, struc
 	cond_init(&w->filled);
 	w->capacity = capacity;
 	w->n_threads = n_threads;
-	w->ring = calloc((size_t)capacity, sizeof(*w->ring));
+	w->class_depth_max = (capacity + 3) / 4;
+	w->class_running_max = n_threads - n_threads / 4 - (n_threads == 2 || n_threads == 3);
+	w->items = calloc((size_t)capacity, sizeof(*w->items));
 	w->threads = calloc((size_t)n_threads, sizeof(*w->threads));
-	if (w->ring == NULL || w->threads == NULL)
+	if (w->items == NULL || w->threads == NULL)
 		return err_set(e, ERR_NO_MEMORY, "no memory for a pool of %d threads", n_threads);
+	link_free(w);
 	if (start_threads(w, name, e) < 0)
 		return -1;
 	*ret = w;
@@ -97,27 +213,53 @@ work_new(const char *name, int n_threads, int capacity, struct work **ret, struc
 	return 0;
 }
 
-int
-work_push(struct work *w, void (*fn)(void *arg), void *arg, struct err *e)
+/* --- callers ------------------------------------------------------------------------------------
+ */
+
+static int
+push(struct work *w, int q, void (*fn)(void *arg), void *arg, struct err *e)
 {
-	bool stopping, full;
+	bool stopping, full, crowded;
 
 	lock_take(&w->lock);
 	stopping = w->stopping;
 	full = w->depth == w->capacity;
-	if (!stopping && !full) {
-		w->ring[(w->first + w->depth) % w->capacity] = (struct item){ fn, arg };
-		w->depth++;
-		cond_wake_one(&w->filled);
+	crowded = q != 0 && w->queues[q].depth >= w->class_depth_max;
+	if (!stopping && !full && !crowded) {
+		append(w, q, fn, arg);
+		ring_add(w, q);
 	}
 	lock_give(&w->lock);
 	if (stopping)
 		return err_set(
 		    e, ERR_STOPPING, "the server is shutting down; try again in a moment");
+	if (crowded)
+		return err_set(e, ERR_BUSY, "%d of your requests wait already; send fewer at once",
+		    w->class_depth_max);
 	if (full)
 		return err_set(
 		    e, ERR_BUSY, "%d requests wait already; try again in a moment", w->capacity);
 	return 0;
+}
+
+int
+work_push(struct work *w, void (*fn)(void *arg), void *arg, struct err *e)
+{
+	return push(w, 0, fn, arg, e);
+}
+
+/* Fibonacci hashing: the top byte of a product with 2^64 divided by the golden ratio. */
+static int
+queue_of(uint64_t class)
+{
+	_Static_assert(WORK_QUEUES == 256, "one byte chooses the queue");
+	return (int)(class * UINT64_C(0x9e3779b97f4a7c15) >> 56) + 1;
+}
+
+int
+work_push_for(struct work *w, uint64_t class, void (*fn)(void *arg), void *arg, struct err *e)
+{
+	return push(w, queue_of(class), fn, arg, e);
 }
 
 int
@@ -151,6 +293,6 @@ work_free(struct work *w)
 	cond_done(&w->filled);
 	lock_done(&w->lock);
 	free(w->threads);
-	free(w->ring);
+	free(w->items);
 	free(w);
 }

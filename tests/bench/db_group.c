@@ -2,7 +2,8 @@
 /*
  * Durable small writes: group commit under row-level security against pgbench's prepared single
  * inserts without it, on the same private cluster, in turns.  Usage: db_group [SECONDS [ROUNDS]].
- * Prints writes per second of both and the ratio of the medians; everything, the load generator
+ * Prints writes per second of both and the ratio of the medians, and the same for writes that first
+ * lock their tenant's row of audit_head, as recorded changes do; everything, the load generator
  * included, shares this machine's cores.
  */
 #include "test_db.h"
@@ -19,17 +20,21 @@ static struct tenant_id tenants[16];
 
 static const char sql_text[] =
     "-- :name b_put :role api\n"
-    "insert into audit_log (tenant_id, audit_id, actor, action, resource, outcome)\n"
+    "insert into record (tenant_id, audit_id, actor, action, resource, outcome)\n"
     "values ((select nullif(current_setting('wardian.tenant_id', true), '')::uuid), $1::uuid,\n"
-    "  'key:abcdefghijkl', 'job.submit', $2::text, 'ok')\n";
+    "  'key:abcdefghijkl', 'job.submit', $2::text, 'ok')\n"
+    "-- :name b_lock :role api\n"
+    "update audit_head set number = number + 1\n"
+    "where tenant_id = (select nullif(current_setting('wardian.tenant_id', true), '')::uuid)\n";
 static const struct db_sql sql[] = { { "b", sql_text }, { NULL, NULL } };
 
 /* The same columns and primary key; no policy, no reference, no context. */
+#define COLUMNS                                                                                    \
+	"audit_id uuid not null, at timestamptz not null default clock_timestamp(), actor text "   \
+	"not null, action text not null, resource text not null, outcome text not null, "          \
+	"request_id text, primary key (tenant_id, audit_id)"
 static const char plain_table[] =
-    "create table public.plain (tenant_id uuid not null, audit_id uuid not null,"
-    " at timestamptz not null default clock_timestamp(), actor text not null, action text not null,"
-    " resource text not null, outcome text not null, request_id text, primary key (tenant_id, "
-    "audit_id))";
+    "create table public.plain (tenant_id uuid not null, " COLUMNS ")";
 static const char plain_insert[] =
     "insert into public.plain (tenant_id, audit_id, actor, action, resource, outcome)"
     " values ('01890000-0000-7000-8000-000000000000', gen_random_uuid(), 'key abcdefghijkl',"
@@ -39,6 +44,7 @@ struct writer {
 	struct db *db;
 	struct tenant_id tenant;
 	const atomic_bool *stop;
+	bool locks;
 	int64_t n;
 	struct err failed; /* the last failure */
 	struct thread thread;
@@ -48,16 +54,19 @@ static void *
 run_writer(void *arg)
 {
 	struct writer *w = arg;
+	const struct db_arg none[] = { DB_ARGS_END };
 	char id_text[ID_STR_SIZE];
 
 	while (!atomic_load(w->stop)) {
 		struct uuid id = uuid_v7();
 		const struct db_arg args[] = { DB_ARG_UUID(id),
 			DB_ARG_TEXT(id_format("job", id, id_text)), DB_ARGS_END };
-		const struct db_write write = { .stmt = "b_put", .args = args };
+		const struct db_write writes[] = { { .stmt = "b_lock", .args = none },
+			{ .stmt = "b_put", .args = args } };
+		const struct db_write *first = w->locks ? writes : &writes[1];
 		struct err e;
 
-		if (db_group_write(w->db, w->tenant, &write, 1, NULL, NULL, &e) < 0)
+		if (db_group_write(w->db, w->tenant, first, w->locks ? 2 : 1, NULL, NULL, &e) < 0)
 			w->failed = e;
 		else
 			w->n++;
@@ -66,7 +75,7 @@ run_writer(void *arg)
 }
 
 static double
-measure_group(struct db *db, int threads, int seconds)
+measure_group(struct db *db, int threads, bool locks, int seconds)
 {
 	static struct writer writers[THREADS_MAX];
 	atomic_bool stop = false;
@@ -75,7 +84,9 @@ measure_group(struct db *db, int threads, int seconds)
 	struct err e;
 
 	for (int i = 0; i < threads; i++) {
-		writers[i] = (struct writer){ .db = db, .tenant = tenants[i % 16], .stop = &stop };
+		writers[i] = (struct writer){
+			.db = db, .tenant = tenants[i % 16], .stop = &stop, .locks = locks
+		};
 		if (thread_start(&writers[i].thread, "writer", run_writer, &writers[i], &e) < 0)
 			test_die("thread_start", e.msg);
 	}
@@ -143,7 +154,7 @@ main(int argc, char **argv)
 {
 	static const int threads[] = { 1, 8, 32, 128, 256 };
 	int seconds = argc > 1 ? atoi(argv[1]) : 3, rounds = argc > 2 ? atoi(argv[2]) : 5;
-	double group[ARRAY_LEN(threads)][ROUNDS_MAX], plain[ROUNDS_MAX], base;
+	double group[2][ARRAY_LEN(threads)][ROUNDS_MAX], plain[ROUNDS_MAX];
 	struct db *db;
 
 	if (seconds < 1 || rounds < 1 || rounds > ROUNDS_MAX)
@@ -154,21 +165,24 @@ main(int argc, char **argv)
 	for (int i = 0; i < 16; i++)
 		tenants[i] = test_tenant(&t, "bench");
 	test_script(t.url, plain_table);
+	test_table(&t, "record", TEST_TABLE_TENANTS,
+	    "tenant_id uuid not null references tenant, " COLUMNS);
 	write_script();
 	db = test_db_pools(&t, sql, 10000);
 	for (int r = 0; r < rounds; r++) {
 		plain[r] = measure_pgbench(seconds);
-		for (size_t i = 0; i < ARRAY_LEN(threads); i++)
-			group[i][r] = measure_group(db, threads[i], seconds);
+		for (size_t i = 0; i < 2 * ARRAY_LEN(threads); i++)
+			group[i % 2][i / 2][r] =
+			    measure_group(db, threads[i / 2], i % 2 == 1, seconds);
 	}
-	base = median(plain, rounds);
 	printf("pgbench -M prepared, %d clients, no row-level security: %.0f/s\n", PGBENCH_CLIENTS,
-	    base);
-	for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
-		double m = median(group[i], rounds);
+	    median(plain, rounds));
+	for (size_t i = 0; i < 2 * ARRAY_LEN(threads); i++) {
+		double m = median(group[i % 2][i / 2], rounds);
 
-		printf("group commit, %3d threads, row-level security: %.0f/s, ratio %.2f\n",
-		    threads[i], m, m / base);
+		printf("group commit, %3d threads, row-level security%s: %.0f/s, ratio %.2f\n",
+		    threads[i / 2], i % 2 == 1 ? ", a lock each" : "", m,
+		    m / median(plain, rounds));
 	}
 	db_free(db);
 	test_db_close(&t);

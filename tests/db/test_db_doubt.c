@@ -15,14 +15,13 @@ static struct db *db;
 static struct tenant_id tenant;
 
 #define MINE "(select nullif(current_setting('wardian.tenant_id', true), '')::uuid)"
-static const char sql_text[] =
-    "-- :name t_put :role api\n"
-    "insert into idempotency (tenant_id, key, fingerprint, resource_id)\n"
-    "values (" MINE ", $1::text, decode(repeat('00', 32), 'hex'), $2::uuid)\n"
-    "-- :name t_get :role api\n"
-    "select tenant_id from idempotency where resource_id = $1::uuid\n"
-    "-- :name t_none :role api\n"
-    "update api_key set revoked_at = now() where key_id = $1::uuid\n";
+static const char sql_text[] = "-- :name t_put :role api\n"
+			       "insert into note (tenant_id, body, note_id)\n"
+			       "values (" MINE ", $1::text, $2::uuid)\n"
+			       "-- :name t_get :role api\n"
+			       "select tenant_id from note where note_id = $1::uuid\n"
+			       "-- :name t_none :role api\n"
+			       "update note set touched_at = now() where note_id = $1::uuid\n";
 static const struct db_sql sql[] = { { "t", sql_text }, { NULL, NULL } };
 
 struct args {
@@ -243,6 +242,7 @@ main(void)
 	struct db_options o = { .url = url,
 		.api_connections = 2,
 		.sched_connections = 1,
+		.platform_connections = 1,
 		.timeout_ms = 10000,
 		.sql = sql };
 	struct err e;
@@ -251,6 +251,7 @@ main(void)
 	test_cluster_open(&t);
 	test_database_new(&t);
 	test_migrate(&t);
+	test_note_table(&t);
 	tenant = test_tenant(&t, "alpha");
 	proxy_open(&proxy, &t, url);
 	if (db_open(&o, &db, &e) < 0)

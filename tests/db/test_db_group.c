@@ -13,30 +13,25 @@ static struct arena *mem;
 #define MINE "(select nullif(current_setting('wardian.tenant_id', true), '')::uuid)"
 static const char sql_text[] =
     "-- :name t_put :role api\n"
-    "insert into idempotency (tenant_id, key, fingerprint, resource_id)\n"
-    "values (" MINE
-    ", $1::text, decode(repeat('00', 32), 'hex'), $2::uuid) returning key, created_at\n"
-    "-- :name t_audit :role api\n"
-    "insert into audit_log (tenant_id, audit_id, actor, action, resource, outcome)\n"
-    "values (" MINE ", $1::uuid, 'system', 'test', $2::text, 'ok')\n"
-    "-- :name t_revoke :role api\n"
-    "update api_key set revoked_at = now() where public_id = $1::text returning name\n"
-    "-- :name t_key :role api\n"
-    "insert into api_key (tenant_id, key_id, public_id, hash, name)\n"
-    "values (" MINE ", $1::uuid, $2::text, decode(repeat('00', 32), 'hex'), $3::text)\n"
+    "insert into note (tenant_id, body, note_id)\n"
+    "values (" MINE ", $1::text, $2::uuid) returning body, at\n"
+    "-- :name t_echo :role api\n"
+    "insert into echo (tenant_id, note_id, body) values (" MINE ", $1::uuid, $2::text)\n"
+    "-- :name t_touch :role api\n"
+    "update note set touched_at = now() where body = $1::text returning kind\n"
     "-- :name t_slow :role api\n"
-    "insert into idempotency (tenant_id, key, fingerprint, resource_id)\n"
-    "select " MINE ", $1::text, decode(repeat('00', 32), 'hex'), $2::uuid from pg_sleep(0.3)\n"
+    "insert into note (tenant_id, body, note_id)\n"
+    "select " MINE ", $1::text, $2::uuid from pg_sleep(0.3)\n"
     "-- :name t_get :role api\n"
-    "select tenant_id from idempotency where resource_id = $1::uuid\n"
-    "-- :name t_count :role api\n"
-    "select count(*) as n from idempotency\n";
+    "select tenant_id from note where note_id = $1::uuid\n"
+    "-- :name t_lock :role api\n"
+    "update audit_head set number = number + 1 where tenant_id = " MINE "\n";
 static const struct db_sql sql[] = { { "t", sql_text }, { NULL, NULL } };
 
-/* Two rows of one unit: an idempotency key and an audit row. */
+/* Two rows of one unit. */
 struct unit {
 	char key[UUID_STR_SIZE];
-	struct db_arg put[3], audit[3];
+	struct db_arg put[3], echo[3];
 	struct db_write writes[2];
 };
 
@@ -47,11 +42,11 @@ unit_make(struct unit *u, struct uuid id, const char *key)
 	u->put[0] = (struct db_arg)DB_ARG_TEXT(u->key);
 	u->put[1] = (struct db_arg)DB_ARG_UUID(id);
 	u->put[2] = (struct db_arg)DB_ARGS_END;
-	u->audit[0] = (struct db_arg)DB_ARG_UUID(id);
-	u->audit[1] = (struct db_arg)DB_ARG_TEXT(u->key);
-	u->audit[2] = (struct db_arg)DB_ARGS_END;
+	u->echo[0] = (struct db_arg)DB_ARG_UUID(id);
+	u->echo[1] = (struct db_arg)DB_ARG_TEXT(u->key);
+	u->echo[2] = (struct db_arg)DB_ARGS_END;
 	u->writes[0] = (struct db_write){ .stmt = "t_put", .args = u->put, .must_affect = true };
-	u->writes[1] = (struct db_write){ .stmt = "t_audit", .args = u->audit };
+	u->writes[1] = (struct db_write){ .stmt = "t_echo", .args = u->echo };
 }
 
 static int
@@ -79,8 +74,7 @@ rows_and_columns_of_each_statement_come_back(void **state)
 	struct uuid id = uuid_v7();
 	const char *key = NULL;
 	int64_t rows[2] = { -1, -1 }, at = 0;
-	const struct db_col cols[] = { DB_TEXT("key", &key), DB_TIME("created_at", &at),
-		DB_COLS_END };
+	const struct db_col cols[] = { DB_TEXT("body", &key), DB_TIME("at", &at), DB_COLS_END };
 	struct unit u;
 	struct err e;
 
@@ -109,13 +103,13 @@ a_unit_is_stored_whole_or_not_at_all(void **state)
 	(void)state;
 	unit_make(&u, id, "whole");
 	must(db_group_write(db, tenants[0], u.writes, 2, rows, NULL, &e));
-	/* The second statement repeats the audit row's id. */
+	/* The second statement repeats the id. */
 	unit_make(&again, other, "half");
-	again.audit[0] = (struct db_arg)DB_ARG_UUID(id);
+	again.echo[0] = (struct db_arg)DB_ARG_UUID(id);
 	rows[0] = rows[1] = 7;
 	must_fail(
 	    ERR_DB_CONSTRAINT, db_group_write(db, tenants[0], again.writes, 2, rows, NULL, &e));
-	assert_string_equal(db_err_constraint(&e), "audit_log_pkey");
+	assert_string_equal(db_err_constraint(&e), "echo_pkey");
 	assert_int_equal(rows[0], 7);
 	assert_int_equal(get(db, tenants[0], other, &e), 0);
 	/* A unit with a mistake never reaches the others. */
@@ -129,9 +123,9 @@ a_statement_that_must_affect_a_row_and_does_not_is_a_conflict(void **state)
 {
 	struct db *db = test_db_pools(&t, sql, 5000);
 	struct uuid id = uuid_v7();
-	const struct db_arg args[] = { DB_ARG_TEXT("nosuchkey000"), DB_ARGS_END };
+	const struct db_arg args[] = { DB_ARG_TEXT("no such note"), DB_ARGS_END };
 	const char *name = "untouched";
-	const struct db_col cols[] = { DB_TEXT("name", &name), DB_COLS_END };
+	const struct db_col cols[] = { DB_TEXT("kind", &name), DB_COLS_END };
 	struct db_write writes[3];
 	int64_t rows[3] = { 7, 7, 7 };
 	struct unit u;
@@ -141,9 +135,8 @@ a_statement_that_must_affect_a_row_and_does_not_is_a_conflict(void **state)
 	unit_make(&u, id, "conflict");
 	writes[0] = u.writes[0];
 	writes[1] = u.writes[1];
-	writes[2] = (struct db_write){
-		.stmt = "t_revoke", .args = args, .cols = cols, .must_affect = true
-	};
+	writes[2] =
+	    (struct db_write){ .stmt = "t_touch", .args = args, .cols = cols, .must_affect = true };
 	must_fail(ERR_CONFLICT, db_group_write(db, tenants[0], writes, 3, rows, mem, &e));
 	assert_int_equal(get(db, tenants[0], id, &e), 0);
 	writes[2].must_affect = false;
@@ -239,6 +232,7 @@ units_of_many_threads_and_tenants_travel_in_few_transactions(void **state)
 	const struct db_options o = { .url = t.url,
 		.api_connections = 4,
 		.sched_connections = 1,
+		.platform_connections = 1,
 		.timeout_ms = 20000,
 		.sql = sql,
 		.observe = count_batches,
@@ -306,8 +300,7 @@ units_that_wait_for_a_lock_give_up_and_the_others_go_on(void **state)
 	/* Somebody else has the same key in an open transaction. */
 	must(db_owner_open(t.url, TEST_TIMEOUT_MS, &o, &e));
 	(void)snprintf(text, sizeof(text),
-	    "begin; insert into idempotency values ('%s', 'locked', decode(repeat('00', 32), "
-	    "'hex'), '%s')",
+	    "begin; insert into note (tenant_id, body, note_id) values ('%s', 'locked', '%s')",
 	    uuid_format(tenants[0].uuid, u.key), "00000000-0000-7000-8000-000000000001");
 	must(db_owner_script(o, text, TEST_TIMEOUT_MS, &e));
 	unit_make(&u, id, "locked");
@@ -362,6 +355,94 @@ what_was_acknowledged_is_there_though_backends_are_killed(void **state)
 	print_message("%d stored, %d refused\n", sum.stored, sum.refused);
 	assert_int_equal(sum.wrong, 0);
 	assert_true(sum.stored > sum.refused);
+	db_free(db);
+}
+
+/* --- locks ------------------------------------------------------------------------------------ */
+
+enum { LOCKED_TENANTS = 32 };
+
+struct locker {
+	struct db *db;
+	const struct tenant_id *tenants;
+	int index, n;
+	int stored;
+	struct thread thread;
+};
+
+/* Every unit begins with a lock that lasts until its batch ends; neighbours in the queue are of
+ * different tenants, in an order that no two threads share. */
+static void *
+run_locker(void *arg)
+{
+	struct locker *l = arg;
+	const struct db_arg none[] = { DB_ARGS_END };
+	struct err e;
+
+	for (int i = 0; i < l->n; i++) {
+		struct uuid id = uuid_v7();
+		char text[UUID_STR_SIZE];
+		struct unit u;
+
+		unit_make(&u, id, uuid_format(id, text));
+		u.writes[1] = u.writes[0];
+		u.writes[0] =
+		    (struct db_write){ .stmt = "t_lock", .args = none, .must_affect = true };
+		/* 2 * index + 1 and the count of tenants have no common divisor. */
+		l->stored += db_group_write(l->db,
+				 l->tenants[(l->index + i * (2 * l->index + 1)) % LOCKED_TENANTS],
+				 u.writes, 2, NULL, NULL, &e) == 0;
+	}
+	return NULL;
+}
+
+static void
+count_retries(void *ctx, const char *what, int64_t ns)
+{
+	(void)ns;
+	if (strcmp(what, "serialization") == 0)
+		atomic_fetch_add((atomic_int *)ctx, 1);
+}
+
+static void
+batches_that_lock_rows_of_the_same_tenants_do_not_deadlock(void **state)
+{
+	enum { UNITS = 250 };
+	static struct locker lockers[THREADS];
+	static atomic_int retries;
+	const struct db_options o = { .url = t.url,
+		.api_connections = 1,
+		.sched_connections = 1,
+		.platform_connections = 1,
+		.timeout_ms = 20000,
+		.sql = sql,
+		.observe = count_retries,
+		.observe_ctx = &retries };
+	struct tenant_id locked[LOCKED_TENANTS];
+	int64_t start;
+	int stored = 0;
+	struct db *db;
+	struct err e;
+
+	(void)state;
+	for (int i = 0; i < LOCKED_TENANTS; i++)
+		locked[i] = test_tenant(&t, "locked");
+	must(db_open(&o, &db, &e));
+	start = clock_mono_ms();
+	for (int i = 0; i < THREADS; i++) {
+		lockers[i] = (struct locker){ .db = db, .tenants = locked, .index = i, .n = UNITS };
+		must(thread_start(&lockers[i].thread, "locker", run_locker, &lockers[i], &e));
+	}
+	for (int i = 0; i < THREADS; i++) {
+		thread_join(&lockers[i].thread);
+		stored += lockers[i].stored;
+	}
+	print_message(
+	    "%d units with a lock each in %d ms\n", stored, (int)(clock_mono_ms() - start));
+	assert_int_equal(stored, THREADS * UNITS);
+	assert_int_equal(atomic_load(&retries), 0);
+	assert_int_equal(
+	    atoi(test_text(t.url, "select sum(number) from wardian.audit_head")), stored);
 	db_free(db);
 }
 
@@ -443,6 +524,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(faulty_units_fail_alone),
 	cmocka_unit_test(a_slow_unit_delays_its_batch_and_breaks_nothing),
 	cmocka_unit_test(units_that_wait_for_a_lock_give_up_and_the_others_go_on),
+	cmocka_unit_test(batches_that_lock_rows_of_the_same_tenants_do_not_deadlock),
 	cmocka_unit_test(what_was_acknowledged_is_there_though_backends_are_killed),
 	cmocka_unit_test(what_was_acknowledged_survives_a_crash_of_the_server),
 };
@@ -455,6 +537,10 @@ main(void)
 	test_cluster_open(&t);
 	test_database_new(&t);
 	test_migrate(&t);
+	test_note_table(&t);
+	test_table(&t, "echo", TEST_TABLE_TENANTS,
+	    "tenant_id uuid not null, note_id uuid not null, body text not null,"
+	    " primary key (tenant_id, note_id)");
 	tenants[0] = test_tenant(&t, "alpha");
 	tenants[1] = test_tenant(&t, "beta");
 	tenants[2] = test_tenant(&t, "gamma");

@@ -8,18 +8,17 @@ static struct test_db t;
 static struct tenant_id tenants[2];
 
 #define MINE "(select nullif(current_setting('wardian.tenant_id', true), '')::uuid)"
-static const char sql_text[] =
-    "-- :name t_put :role api\n"
-    "insert into idempotency (tenant_id, key, fingerprint, resource_id)\n"
-    "values (" MINE ", $1::text, decode(repeat('00', 32), 'hex'), $2::uuid)\n"
-    "-- :name t_get :role api\n"
-    "select tenant_id from idempotency where resource_id = $1::uuid\n"
-    "-- :name t_foreign :role api\n"
-    "select count(*) as n from idempotency where tenant_id <> $1::uuid\n"
-    "-- :name t_sys_pid :role sched\n"
-    "select pg_backend_pid()::int8 as pid\n"
-    "-- :name t_pid :role api\n"
-    "select pg_backend_pid()::int8 as pid\n";
+static const char sql_text[] = "-- :name t_put :role api\n"
+			       "insert into note (tenant_id, body, note_id)\n"
+			       "values (" MINE ", $1::text, $2::uuid)\n"
+			       "-- :name t_get :role api\n"
+			       "select tenant_id from note where note_id = $1::uuid\n"
+			       "-- :name t_foreign :role api\n"
+			       "select count(*) as n from note where tenant_id <> $1::uuid\n"
+			       "-- :name t_sys_pid :role sched\n"
+			       "select pg_backend_pid()::int8 as pid\n"
+			       "-- :name t_pid :role api\n"
+			       "select pg_backend_pid()::int8 as pid\n";
 static const struct db_sql sql[] = { { "t", sql_text }, { NULL, NULL } };
 
 static int
@@ -178,6 +177,7 @@ sixteen_threads_share_two_connections_without_seeing_each_others_tenants(void **
 	const struct db_options o = { .url = t.url,
 		.api_connections = 2,
 		.sched_connections = 1,
+		.platform_connections = 1,
 		.timeout_ms = 30000,
 		.sql = sql };
 	struct load loads[THREADS], sum;
@@ -328,6 +328,7 @@ a_server_that_falls_silent_costs_the_deadline_and_the_connection(void **state)
 	const struct db_options o = { .url = url,
 		.api_connections = 2,
 		.sched_connections = 1,
+		.platform_connections = 1,
 		.timeout_ms = 600,
 		.sql = sql };
 	struct uuid id = uuid_v7();
@@ -403,6 +404,7 @@ main(void)
 	test_cluster_open(&t);
 	test_database_new(&t);
 	test_migrate(&t);
+	test_note_table(&t);
 	tenants[0] = test_tenant(&t, "alpha");
 	tenants[1] = test_tenant(&t, "beta");
 	rc = cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,19 +13,26 @@ static struct arena *mem;
 #define MINE "(select nullif(current_setting('wardian.tenant_id', true), '')::uuid)"
 static const char sql_text[] =
     "-- :name t_put :role api\n"
-    "insert into api_key (tenant_id, key_id, public_id, hash, name)\n"
-    "values (" MINE ", $1::uuid, $2::text, decode(repeat('00', 32), 'hex'), 'k')\n"
+    "insert into note (tenant_id, note_id, body) values (" MINE ", $1::uuid, $2::text)\n"
     "-- :name t_put_returning :role api\n"
-    "insert into api_key (tenant_id, key_id, public_id, hash, name)\n"
-    "values (" MINE ", $1::uuid, $2::text, decode(repeat('00', 32), 'hex'), 'k') returning name\n"
+    "insert into note (tenant_id, note_id, body) values (" MINE
+    ", $1::uuid, $2::text) returning kind\n"
     "-- :name t_count :role api\n"
-    "select count(*) as n from api_key where key_id = $1::uuid\n"
-    "-- :name t_revoke :role api\n"
-    "update api_key set revoked_at = now() where key_id = $1::uuid\n"
+    "select count(*) as n from note where note_id = $1::uuid\n"
+    "-- :name t_touch :role api\n"
+    "update note set touched_at = now() where note_id = $1::uuid\n"
     "-- :name t_sys_count :role sched\n"
-    "select count(*) as n from api_key where key_id = $1::uuid\n"
-    "-- :name t_sys_tenant :role sched\n"
-    "insert into tenant (tenant_id, name) values ($1::uuid, $2::text)\n"
+    "select count(*) as n from note where note_id = $1::uuid\n"
+    "-- :name t_sys_put :role sched\n"
+    "insert into note (tenant_id, note_id, body) values ($1::uuid, $2::uuid, $3::text)\n"
+    "-- :name t_platform_put :role platform\n"
+    "insert into ledger (number, body) values ($1::int8, $2::text)\n"
+    "-- :name t_platform_list :role platform\n"
+    "select number from ledger order by number\n"
+    "-- :name t_platform_get :role platform\n"
+    "select body from ledger where number = $1::int8\n"
+    "-- :name t_both :role api,platform\n"
+    "select current_user::text as who\n"
     "-- :name t_echo :role api\n"
     "select $1::uuid as u, $2::text as t, $3::int8 as i, $4::int4 as s, $5::float8 as d, $6::bool "
     "as b,\n"
@@ -45,16 +52,6 @@ static const char sql_text[] =
     "-- :name t_context :role api\n"
     "select coalesce(current_setting('wardian.tenant_id', true), '') as c\n";
 static const struct db_sql sql[] = { { "t", sql_text }, { NULL, NULL } };
-
-/* A public part that no other row has. */
-static struct db_arg
-fresh_public(struct uuid id, char out[static 13])
-{
-	for (int i = 0; i < 12; i++)
-		out[i] = (char)('a' + id.b[15 - i % 8] % 26);
-	(void)snprintf(out + 8, 5, "%02x%02x", id.b[8], id.b[9]);
-	return (struct db_arg)DB_ARG_TEXT(out);
-}
 
 static int64_t
 count_of(struct tenant_id tenant, struct uuid id)
@@ -182,11 +179,11 @@ static void
 what_is_committed_stays_and_what_is_not_goes(void **state)
 {
 	struct uuid kept = uuid_v7(), dropped = uuid_v7();
-	char public[2][13];
-	const struct db_arg keep[] = { DB_ARG_UUID(kept), fresh_public(kept, public[0]),
+	char body[2][UUID_STR_SIZE];
+	const struct db_arg keep[] = { DB_ARG_UUID(kept), DB_ARG_TEXT(uuid_format(kept, body[0])),
 		DB_ARGS_END };
-	const struct db_arg drop[] = { DB_ARG_UUID(dropped), fresh_public(dropped, public[1]),
-		DB_ARGS_END };
+	const struct db_arg drop[] = { DB_ARG_UUID(dropped),
+		DB_ARG_TEXT(uuid_format(dropped, body[1])), DB_ARGS_END };
 	struct db_tx *tx;
 	struct err e;
 
@@ -207,8 +204,9 @@ static void
 a_failed_statement_fails_the_transaction_and_the_connection_lives_on(void **state)
 {
 	struct uuid id = uuid_v7();
-	char public[13];
-	const struct db_arg put[] = { DB_ARG_UUID(id), fresh_public(id, public), DB_ARGS_END };
+	char body[UUID_STR_SIZE];
+	const struct db_arg put[] = { DB_ARG_UUID(id), DB_ARG_TEXT(uuid_format(id, body)),
+		DB_ARGS_END };
 	const struct db_arg zero[] = { DB_ARG_I32(0), DB_ARGS_END };
 	struct db_tx *tx;
 	struct err e;
@@ -229,8 +227,9 @@ static void
 errors_of_the_server_become_codes_and_constraints_keep_their_names(void **state)
 {
 	struct uuid id = uuid_v7();
-	char public[13];
-	const struct db_arg put[] = { DB_ARG_UUID(id), fresh_public(id, public), DB_ARGS_END };
+	char body[UUID_STR_SIZE];
+	const struct db_arg put[] = { DB_ARG_UUID(id), DB_ARG_TEXT(uuid_format(id, body)),
+		DB_ARGS_END };
 	const struct db_arg nul[] = { DB_ARG_JSON("\"\\u0000\""), DB_ARGS_END };
 	const struct db_arg bad[] = { DB_ARG_JSON("{"), DB_ARGS_END };
 	struct db_tx *tx;
@@ -241,7 +240,7 @@ errors_of_the_server_become_codes_and_constraints_keep_their_names(void **state)
 	must(db_one_commit(&tx, "t_put", put, NULL, NULL, &e));
 	must(db_tx_begin(db, alpha, &tx, &e));
 	must_fail(ERR_DB_CONSTRAINT, db_exec(tx, "t_put", put, &e));
-	assert_string_equal(db_err_constraint(&e), "api_key_pkey");
+	assert_string_equal(db_err_constraint(&e), "note_pkey");
 	db_tx_free(tx);
 	must_fail(ERR_INVALID, db_read_one(db, alpha, "t_json", nul, NULL, NULL, &e));
 	assert_string_equal(db_err_constraint(&e), "");
@@ -322,11 +321,14 @@ static void
 the_scheduler_sees_all_tenants_and_cannot_run_tenants_statements(void **state)
 {
 	struct uuid id = uuid_v7();
-	char public[13];
-	const struct db_arg put[] = { DB_ARG_UUID(id), fresh_public(id, public), DB_ARGS_END };
-	const struct db_arg get[] = { DB_ARG_UUID(id), DB_ARGS_END };
-	const struct db_arg tenant[] = { DB_ARG_UUID(uuid_v7()), DB_ARG_TEXT("gamma"),
+	char body[UUID_STR_SIZE];
+	const struct db_arg put[] = { DB_ARG_UUID(id), DB_ARG_TEXT(uuid_format(id, body)),
 		DB_ARGS_END };
+	const struct db_arg get[] = { DB_ARG_UUID(id), DB_ARGS_END };
+	const struct uuid other = uuid_v7();
+	char other_body[UUID_STR_SIZE];
+	const struct db_arg sys_put[] = { DB_ARG_UUID(alpha.uuid), DB_ARG_UUID(other),
+		DB_ARG_TEXT(uuid_format(other, other_body)), DB_ARGS_END };
 	int64_t n = 0;
 	const struct db_col cols[] = { DB_I64("n", &n), DB_COLS_END };
 	struct db_sys_tx *sys;
@@ -339,26 +341,97 @@ the_scheduler_sees_all_tenants_and_cannot_run_tenants_statements(void **state)
 	must(db_sys_read_one(db, "t_sys_count", get, cols, NULL, &e));
 	assert_int_equal(n, 1);
 	must(db_sys_begin(db, &sys, &e));
-	must(db_sys_exec(sys, "t_sys_tenant", tenant, &e));
+	must(db_sys_exec(sys, "t_sys_put", sys_put, &e));
 	must(db_sys_one(sys, "t_sys_count", get, cols, NULL, &e));
 	assert_int_equal(db_sys_each(sys, "t_sys_count", get, cols, NULL, NULL, NULL, &e), 1);
 	must(db_sys_commit(&sys, &e));
+	assert_int_equal(count_of(alpha, other), 1);
+	assert_int_equal(db_sys_read_each(db, "t_sys_count", get, cols, NULL, NULL, NULL, &e), 1);
 	must(db_sys_begin(db, &sys, &e));
 	must_fail(ERR_DB_SCHEMA, db_sys_exec(sys, "t_put", put, &e));
 	db_sys_tx_free(sys);
+}
+
+static int
+sum_numbers(void *ctx, struct err *e)
+{
+	int64_t *v = ctx;
+
+	(void)e;
+	v[1] += v[0];
+	return 0;
+}
+
+static void
+platform_transactions_commit_and_roll_back_on_a_role_of_their_own(void **state)
+{
+	const struct db_arg one[] = { DB_ARG_I64(1), DB_ARG_TEXT("one"), DB_ARGS_END };
+	const struct db_arg two[] = { DB_ARG_I64(2), DB_ARG_TEXT("two"), DB_ARGS_END };
+	const struct db_arg get[] = { DB_ARG_I64(1), DB_ARGS_END }, none[] = { DB_ARGS_END };
+	const char *body = NULL, *who = NULL;
+	int64_t number[2] = { 0, 0 };
+	const struct db_col cols[] = { DB_TEXT("body", &body), DB_COLS_END };
+	const struct db_col numbers[] = { DB_I64("number", &number[0]), DB_COLS_END };
+	const struct db_col whose[] = { DB_TEXT("who", &who), DB_COLS_END };
+	struct db_platform_tx *tx;
+	struct err e;
+
+	(void)state;
+	must(db_platform_begin(db, &tx, &e));
+	assert_int_equal(db_platform_exec(tx, "t_platform_put", one, &e), 1);
+	must(db_platform_commit(&tx, &e));
+	assert_null(tx);
+	must(db_platform_begin(db, &tx, &e));
+	assert_int_equal(db_platform_exec(tx, "t_platform_put", two, &e), 1);
+	assert_int_equal(
+	    db_platform_each(tx, "t_platform_list", none, numbers, NULL, sum_numbers, number, &e),
+	    2);
+	assert_int_equal(number[1], 3);
+	assert_int_equal(db_platform_one(tx, "t_platform_get", get, cols, mem, &e), 1);
+	assert_string_equal(body, "one");
+	db_platform_tx_free(tx);
+	number[1] = 0;
+	assert_int_equal(db_platform_read_each(
+			     db, "t_platform_list", none, numbers, NULL, sum_numbers, number, &e),
+	    1);
+	assert_int_equal(number[1], 1);
+	body = NULL;
+	assert_int_equal(db_platform_read_one(db, "t_platform_get", get, cols, mem, &e), 1);
+	assert_string_equal(body, "one");
+	must(db_platform_read_one(db, "t_both", none, whose, mem, &e));
+	assert_string_equal(who, "wardian_platform");
+	must(db_read_one(db, alpha, "t_both", none, whose, mem, &e));
+	assert_string_equal(who, "wardian_api");
+}
+
+static void
+statements_of_one_role_do_not_run_on_another(void **state)
+{
+	const struct db_arg get[] = { DB_ARG_I64(1), DB_ARGS_END };
+	const struct db_arg id[] = { DB_ARG_UUID(uuid_v7()), DB_ARGS_END };
+	struct err e;
+
+	(void)state;
+	must_fail(ERR_DB_SCHEMA, db_platform_read_one(db, "t_count", id, NULL, NULL, &e));
+	assert_non_null(strstr(e.msg, "wardian_platform"));
+	must_fail(ERR_DB_SCHEMA, db_platform_read_one(db, "t_sys_count", id, NULL, NULL, &e));
+	must_fail(ERR_DB_SCHEMA, db_read_one(db, alpha, "t_platform_get", get, NULL, NULL, &e));
+	must_fail(ERR_DB_SCHEMA, db_sys_read_one(db, "t_platform_get", get, NULL, NULL, &e));
+	must_fail(ERR_DB_SCHEMA, db_sys_read_one(db, "t_both", get, NULL, NULL, &e));
 }
 
 static void
 round_trips_are_as_few_as_promised(void **state)
 {
 	struct uuid id[3] = { uuid_v7(), uuid_v7(), uuid_v7() };
-	char public[3][13], url[TEST_URL_SIZE];
+	char body[3][UUID_STR_SIZE], url[TEST_URL_SIZE];
 	struct db_arg put[3][3], get[] = { DB_ARG_UUID(id[0]), DB_ARGS_END };
 	const char *name;
-	const struct db_col cols[] = { DB_TEXT("name", &name), DB_COLS_END };
+	const struct db_col cols[] = { DB_TEXT("kind", &name), DB_COLS_END };
 	const struct db_options o = { .url = url,
 		.api_connections = 1,
 		.sched_connections = 1,
+		.platform_connections = 1,
 		.timeout_ms = 5000,
 		.sql = sql };
 	struct db_write w = { .stmt = "t_put", .args = put[2] };
@@ -371,7 +444,7 @@ round_trips_are_as_few_as_promised(void **state)
 	(void)state;
 	for (int i = 0; i < 3; i++) {
 		put[i][0] = (struct db_arg)DB_ARG_UUID(id[i]);
-		put[i][1] = fresh_public(id[i], public[i]);
+		put[i][1] = (struct db_arg)DB_ARG_TEXT(uuid_format(id[i], body[i]));
 		put[i][2] = (struct db_arg)DB_ARGS_END;
 	}
 	proxy_open(&proxy, &t, url);
@@ -391,13 +464,13 @@ round_trips_are_as_few_as_promised(void **state)
 	before = atomic_load(&proxy.turns);
 	must(db_tx_begin(via, alpha, &tx, &e));
 	must(db_exec(tx, "t_put", put[1], &e));
-	must(db_exec(tx, "t_revoke", get, &e));
+	must(db_exec(tx, "t_touch", get, &e));
 	must(db_one_commit(&tx, "t_count", get, NULL, NULL, &e));
 	assert_int_equal(atomic_load(&proxy.turns) - before, 3);
 
 	before = atomic_load(&proxy.turns);
 	must(db_group_write(via, alpha, &w, 1, &rows, NULL, &e));
-	w = (struct db_write){ .stmt = "t_revoke", .args = get };
+	w = (struct db_write){ .stmt = "t_touch", .args = get };
 	for (int i = 1; i < 50; i++)
 		must(db_group_write(via, alpha, &w, 1, &rows, NULL, &e));
 	/* Two for each, and what the two committers need to connect once. */
@@ -417,6 +490,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_row_function_that_fails_ends_the_statement_and_not_the_transaction),
 	cmocka_unit_test(the_server_gives_up_a_slow_statement_before_the_client_does),
 	cmocka_unit_test(the_scheduler_sees_all_tenants_and_cannot_run_tenants_statements),
+	cmocka_unit_test(platform_transactions_commit_and_roll_back_on_a_role_of_their_own),
+	cmocka_unit_test(statements_of_one_role_do_not_run_on_another),
 	cmocka_unit_test(round_trips_are_as_few_as_promised),
 };
 
@@ -428,6 +503,9 @@ main(void)
 	test_cluster_open(&t);
 	test_database_new(&t);
 	test_migrate(&t);
+	test_note_table(&t);
+	test_table(&t, "ledger", TEST_TABLE_PLATFORM,
+	    "number bigint not null, body text not null, primary key (number)");
 	alpha = test_tenant(&t, "alpha");
 	beta = test_tenant(&t, "beta");
 	mem = arena_new(1 << 20);

@@ -23,7 +23,7 @@ leases_are_renewed_for_their_node_alone(void **state)
 
 	(void)state;
 	assert_int_equal(fixture_claim(&f, &f.alpha, a), 1);
-	must(job_claim(f.db, node, 5000, &c, 1, f.mem, &e));
+	must(job_claim(f.db, node, 5000, &fixture_quota, &c, 1, f.mem, &e));
 	assert_int_equal(job_lease_renew(f.db, f.node, 60000, &e), 1);
 	assert_int_equal(job_lease_renew(f.db, uuid_v7(), 60000, &e), 0);
 	assert_int_equal(fixture_count(&f, "select count(*) from wardian.job_queue "
@@ -80,7 +80,7 @@ what_a_node_holds_is_listed_with_its_wishes(void **state)
 	(void)state;
 	(void)b; /* stays in the queue */
 	assert_int_equal(fixture_claim(&f, &f.alpha, a), 1);
-	must(job_cancel(f.db, &f.alpha, a, NULL, f.mem, &e));
+	must(fixture_cancel(&f, &f.alpha, a, &e));
 	must(job_queue_mine(f.db, f.node, f.mem, &rows, &n, &e));
 	assert_int_equal(n, 1);
 	assert_int_equal(uuid_cmp(rows[0].id, a), 0);
@@ -112,7 +112,7 @@ waiting_rows_are_due_ones_by_wish_priority_and_age(void **state)
 	urgent = fixture_submit_as(&f, &f.alpha, &s);
 	s.spec.priority = -10;
 	canceled = fixture_submit_as(&f, &f.alpha, &s);
-	must(job_cancel(f.db, &f.alpha, canceled, NULL, f.mem, &e));
+	must(fixture_cancel(&f, &f.alpha, canceled, &e));
 	delayed = fixture_submit(&f);
 	assert_int_equal(fixture_claim(&f, &f.alpha, delayed), 1);
 	assert_true(fixture_move(&f, &(struct job_move){ .tenant = f.alpha.tenant,
@@ -121,7 +121,7 @@ waiting_rows_are_due_ones_by_wish_priority_and_age(void **state)
 					 .from = JOB_CLAIMED,
 					 .on = JOB_ON_RETRY,
 					 .delay_ms = 60000 }));
-	must(job_queue_waiting(f.db, 10, f.mem, &rows, &n, &e));
+	must(job_queue_waiting(f.db, &fixture_quota, 10, f.mem, &rows, &n, &e));
 	assert_int_equal(n, 4);
 	assert_int_equal(uuid_cmp(rows[0].id, canceled), 0);
 	assert_true(rows[0].cancel_requested);
@@ -132,8 +132,8 @@ waiting_rows_are_due_ones_by_wish_priority_and_age(void **state)
 	assert_int_equal(uuid_cmp(rows[3].id, older ? later : plain), 0);
 	assert_true(uuid_is_nil(rows[1].lease_owner));
 	/* A delayed job that is wished to end need not wait for its delay. */
-	must(job_cancel(f.db, &f.alpha, delayed, NULL, f.mem, &e));
-	must(job_queue_waiting(f.db, 10, f.mem, &rows, &n, &e));
+	must(fixture_cancel(&f, &f.alpha, delayed, &e));
+	must(job_queue_waiting(f.db, &fixture_quota, 10, f.mem, &rows, &n, &e));
 	assert_int_equal(n, 5);
 }
 
@@ -151,7 +151,7 @@ one_tenant_s_backlog_does_not_hide_another_s(void **state)
 	for (int i = 0; i < 30; i++)
 		(void)fixture_submit_as(&f, &f.beta, &s);
 	mine = fixture_submit(&f);
-	must(job_queue_waiting(f.db, 4, f.mem, &rows, &n, &e));
+	must(job_queue_waiting(f.db, &fixture_quota, 4, f.mem, &rows, &n, &e));
 	assert_int_equal(n, 4);
 	for (size_t i = 0; i < n; i++)
 		theirs += uuid_cmp(rows[i].id, mine) != 0;
@@ -176,12 +176,12 @@ many_tenants_share_what_is_returned(void **state)
 		for (int k = 0; k < 5; k++)
 			(void)fixture_submit_as(&f, &who, &s);
 	}
-	must(job_queue_waiting(f.db, 20, f.mem, &rows, &n, &e));
+	must(job_queue_waiting(f.db, &fixture_quota, 20, f.mem, &rows, &n, &e));
 	assert_int_equal(n, 20);
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = 0; k < i; k++)
 			assert_int_not_equal(uuid_cmp(rows[i].tenant.uuid, rows[k].tenant.uuid), 0);
-	must(job_queue_waiting(f.db, 1000, f.mem, &rows, &n, &e));
+	must(job_queue_waiting(f.db, &fixture_quota, 1000, f.mem, &rows, &n, &e));
 	assert_int_equal(n, 100);
 }
 

@@ -100,7 +100,7 @@ static void
 try_cancel(struct model *m)
 {
 	struct err e = { 0 };
-	int rc = job_cancel(f.db, &f.alpha, m->id, NULL, f.mem, &e);
+	int rc = fixture_cancel(&f, &f.alpha, m->id, &e);
 
 	assert_int_equal(rc, job_state_terminal(m->state) ? -1 : 0);
 	if (rc < 0)
@@ -123,7 +123,7 @@ check_history(const struct model *m)
 	struct err e = { 0 };
 	size_t n;
 
-	must(job_history(f.db, f.alpha.tenant, m->id, f.mem, &moves, &n, &e));
+	must(job_history(f.db, f.alpha.tenant, &fixture_everywhere, m->id, f.mem, &moves, &n, &e));
 	assert_int_equal(n, m->moves);
 	for (size_t i = 0; i < n; i++) {
 		assert_int_equal(moves[i].number, i);
@@ -198,7 +198,8 @@ storm_claim(struct stormer *s, struct arena *mem)
 		claims[i].tenant = f.alpha.tenant;
 		claims[i].id = storm_ids[next_random(&s->seed) % STORM_JOBS];
 	}
-	return job_claim(f.db, s->node, 60000, claims, ARRAY_LEN(claims), mem, &s->e);
+	return job_claim(
+	    f.db, s->node, 60000, &fixture_quota, claims, ARRAY_LEN(claims), mem, &s->e);
 }
 
 /* Any move that the table has, for all that this node holds. */
@@ -243,7 +244,8 @@ storm_cancel(struct stormer *s, struct arena *mem)
 {
 	struct uuid id = storm_ids[next_random(&s->seed) % STORM_JOBS];
 
-	return job_cancel(f.db, &f.alpha, id, NULL, mem, &s->e);
+	return job_cancel(
+	    f.db, f.alpha.tenant, &fixture_everywhere, FIXTURE_BY(&f.alpha), id, mem, &s->e);
 }
 
 static void *
@@ -284,7 +286,7 @@ check_walk(struct uuid id)
 	struct err e = { 0 };
 	size_t n;
 
-	must(job_history(f.db, f.alpha.tenant, id, f.mem, &moves, &n, &e));
+	must(job_history(f.db, f.alpha.tenant, &fixture_everywhere, id, f.mem, &moves, &n, &e));
 	for (size_t i = 0; i < n; i++) {
 		enum job_state to = JOB_STATE_COUNT;
 		bool legal = false;

@@ -26,7 +26,7 @@ a_claim_brings_all_that_starting_takes(void **state)
 	struct err e = { 0 };
 
 	(void)state;
-	must(job_claim(f.db, f.node, 15000, &c, 1, f.mem, &e));
+	must(job_claim(f.db, f.node, 15000, &fixture_quota, &c, 1, f.mem, &e));
 	assert_int_equal(c.epoch, 1);
 	assert_int_equal(c.attempt, 1);
 	assert_string_equal(c.manifest, fixture_manifest);
@@ -56,7 +56,7 @@ a_claimed_unknown_canceled_or_delayed_job_is_not_claimed(void **state)
 
 	(void)state;
 	assert_int_equal(fixture_claim(&f, &f.alpha, taken), 1);
-	must(job_cancel(f.db, &f.alpha, canceled, NULL, f.mem, &e));
+	must(fixture_cancel(&f, &f.alpha, canceled, &e));
 	assert_int_equal(fixture_claim(&f, &f.alpha, delayed), 1);
 	assert_true(fixture_move(&f, &(struct job_move){ .tenant = f.alpha.tenant,
 					 .id = delayed,
@@ -71,7 +71,7 @@ a_claimed_unknown_canceled_or_delayed_job_is_not_claimed(void **state)
 	c[2].id = delayed;
 	c[3].id = uuid_v7();
 	c[4].id = good;
-	must(job_claim(f.db, f.node, 15000, c, ARRAY_LEN(c), f.mem, &e));
+	must(job_claim(f.db, f.node, 15000, &fixture_quota, c, ARRAY_LEN(c), f.mem, &e));
 	for (size_t i = 0; i < 4; i++)
 		assert_int_equal(c[i].epoch, 0);
 	assert_int_equal(c[4].epoch, 1);
@@ -86,7 +86,7 @@ a_job_named_twice_or_under_a_foreign_tenant_is_claimed_once(void **state)
 	struct err e = { 0 };
 
 	(void)state;
-	must(job_claim(f.db, f.node, 15000, c, 3, f.mem, &e));
+	must(job_claim(f.db, f.node, 15000, &fixture_quota, c, 3, f.mem, &e));
 	assert_int_equal(c[0].epoch, 0);
 	assert_int_equal(c[1].epoch + c[2].epoch, 1);
 	assert_int_equal(fixture_count(&f, "select count(*) from wardian.job_event"), 1);
@@ -135,13 +135,13 @@ manifests_beyond_a_batch_s_room_wait_for_the_next(void **state)
 		c[i].id = fixture_submit_as(&f, &f.alpha, &s);
 		arena_reset(f.mem);
 	}
-	must(job_claim(f.db, f.node, 15000, c, ARRAY_LEN(c), f.mem, &e));
+	must(job_claim(f.db, f.node, 15000, &fixture_quota, c, ARRAY_LEN(c), f.mem, &e));
 	assert_true(arena_used(f.mem) < CAP_REQUEST_ARENA_BYTES);
 	for (size_t i = 0; i < ARRAY_LEN(c); i++)
 		claimed += c[i].epoch != 0;
 	assert_int_equal(claimed, 9); /* 9 begin below 8 MiB */
 	arena_reset(f.mem);
-	must(job_claim(f.db, f.node, 15000, c + 9, 3, f.mem, &e));
+	must(job_claim(f.db, f.node, 15000, &fixture_quota, c + 9, 3, f.mem, &e));
 	for (size_t i = 9; i < ARRAY_LEN(c); i++)
 		assert_int_equal(c[i].epoch, 1);
 }
@@ -156,7 +156,7 @@ a_failed_claim_leaves_its_output_alone(void **state)
 
 	(void)state;
 	assert_non_null(small);
-	must_fail(ERR_TOO_LARGE, job_claim(f.db, f.node, 15000, &c, 1, small, &e));
+	must_fail(ERR_TOO_LARGE, job_claim(f.db, f.node, 15000, &fixture_quota, &c, 1, small, &e));
 	assert_int_equal(c.epoch, 77);
 	assert_int_equal(c.attempt, 78);
 	fixture_expect_state(&f, id, JOB_QUEUED);
@@ -184,7 +184,7 @@ claim_batch(struct claimer *c, const struct job_queued *rows, size_t n, struct a
 		claims[i].tenant = rows[i].tenant;
 		claims[i].id = rows[i].id;
 	}
-	if (job_claim(f.db, c->node, 60000, claims, n, mem, &c->e) < 0)
+	if (job_claim(f.db, c->node, 60000, &fixture_quota, claims, n, mem, &c->e) < 0)
 		return c->e.code == ERR_DB_RETRY || c->e.code == ERR_BUSY;
 	for (size_t i = 0; i < n; i++)
 		if (claims[i].epoch != 0)
@@ -202,7 +202,8 @@ claim_until_empty(void *arg)
 		struct job_queued *rows;
 		size_t n;
 
-		if (job_queue_waiting(f.db, CLAIM_BATCH, mem, &rows, &n, &c->e) < 0) {
+		if (job_queue_waiting(f.db, &fixture_quota, CLAIM_BATCH, mem, &rows, &n, &c->e) <
+		    0) {
 			c->failed = c->e.code != ERR_BUSY;
 			if (c->failed)
 				return NULL;

@@ -11,6 +11,7 @@
 
 #include "arena.h"
 #include "buf.h"
+#include "id.h"
 
 #include <string.h>
 
@@ -19,10 +20,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void
 read_path(const char *path)
 {
+	static const char *const methods[] = { "GET", "POST", "PUT", "PATCH", "DELETE" };
 	struct route_match m = { 0 };
-	unsigned allowed;
+	char allow[ROUTE_ALLOW_SIZE];
+	unsigned allowed = 0, seen = 0;
 
-	if (route_find("GET", path, &m, &allowed) == NULL)
+	for (unsigned i = 0; i < ARRAY_LEN(methods); i++)
+		if (route_find(methods[i], path, &m, &allowed) != NULL)
+			seen |= 1u << i;
+	REQUIRE(seen == allowed);
+	REQUIRE(strlen(route_allow(allowed, allow)) < sizeof(allow));
+	if (allowed == 0)
 		return;
 	REQUIRE(m.n <= ROUTE_ARGS_MAX);
 	for (size_t i = 0; i < m.n; i++) {
@@ -36,7 +44,8 @@ read_query(const char *raw)
 {
 	AUTO(arena) mem = arena_new(1 << 20);
 	const char *text = NULL, *word = NULL;
-	int64_t limit = 50, number = 0, wait_ms = 0;
+	int64_t limit = 50, number = 0, wait_ms = 0, from_us = 0;
+	struct uuid user = { 0 };
 	struct query_pair pair = { 0 };
 	bool flag = false;
 	struct err e = { 0 };
@@ -48,6 +57,8 @@ read_query(const char *raw)
 		QUERY_PARAM("wait", TIME, 0, 60000, &wait_ms),
 		QUERY_PARAM("verbose", FLAG, 0, 0, &flag),
 		QUERY_PARAM("label.", PAIR, 0, 255, &pair),
+		QUERY_TYPED_ID("user", "usr", &user),
+		QUERY_PARAM("from", WHEN, 0, 0, &from_us),
 		QUERY_PARAMS_END,
 	};
 
@@ -68,11 +79,13 @@ read_value(const char *text)
 	char key[VALUE_KEY_SIZE] = "";
 	struct value_event_id id;
 	struct uuid last;
-	int64_t first, n;
+	int64_t first, n, version = 0;
 	struct err e = { 0 };
 	int q = value_accept(text, "application/json");
 
 	REQUIRE(q >= 0 && q <= 1000);
+	if (value_version(text, &version) == VALUE_VERSION_ONE)
+		REQUIRE(version >= 1);
 	(void)value_media_is(text, "application/json"); /* any answer is right */
 	(void)value_etag_listed(text, "\"x\"", true);
 	(void)value_request_id_valid(text);

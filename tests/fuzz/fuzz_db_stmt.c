@@ -33,8 +33,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, data, size);
 	text[size] = '\0';
 	if (db_stmts_init(&s, &e) == 0) {
-		if (db_stmts_add(&s, &sql, DB_ROLE_API | DB_ROLE_SCHED, &e) == 0 &&
-		    db_stmts_end(&s, &e) == 0)
+		if (db_stmts_add(&s, &sql, DB_ROLES_SERVING, &e) == 0 && db_stmts_end(&s, &e) == 0)
 			check(&s);
 		else if (e.code != ERR_DB_SCHEMA && e.code != ERR_TOO_LARGE)
 			abort();

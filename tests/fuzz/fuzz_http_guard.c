@@ -36,6 +36,7 @@ check_accepted(const struct http_head *head, int64_t body_bytes)
 	}
 	REQUIRE(framings <= 1);
 	REQUIRE(framings == 1 || body_bytes == 0);
+	REQUIRE(body_bytes == 0 || strcmp(head->method, "GET") != 0);
 }
 
 int

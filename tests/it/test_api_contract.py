@@ -11,8 +11,11 @@ import pytest
 TERMINAL = ("succeeded", "failed", "canceled")
 JSON = {"Content-Type": "application/json"}
 UNKNOWN_JOB = "job_00000000000000000000000000"
-BAD_IDS = ("job_0", "job_" + "u" * 26, "key_00000000000000000000000000", "JOB_" + "0" * 26,
-           "00000000-0000-7000-8000-000000000000", "job_" + "0" * 27, "%00", "job_8zzzzzzzzzzzzzzzzzzzzzzzzz")
+# Placeholders of paths, and the type of the ids that they stand for.
+PREFIXES = {"job": "job", "tenant": "ten", "project": "prj", "user": "usr", "role": "rol", "assignment": "asg",
+            "key": "key", "issuer": "iss", "support": "sup", "operation": "opr"}
+BAD_IDS = ("{}_0", "{}_" + "u" * 26, "{}_" + "0" * 27, "{}_8zzzzzzzzzzzzzzzzzzzzzzzzz", "xyz_" + "0" * 26,
+           "00000000-0000-7000-8000-000000000000", "{upper}_" + "0" * 26, "%00")
 
 
 # --- helpers that the other test_api files share ---------------------------------------------------
@@ -208,32 +211,51 @@ def operations(doc):
             yield path, method.upper(), operation
 
 
-def fill(path, job=UNKNOWN_JOB):
-    values = {"job": job, "path": "x.txt", "environment": "no-such", "slug": "not-found"}
+def fill(path, /, **known):
+    values = {name: f"{prefix}_{'0' * 26}" for name, prefix in PREFIXES.items()}
+    values.update({"path": "x.txt", "environment": "no-such", "slug": "not-found", **known})
     return re.sub(r"{(\w+)}", lambda m: values[m.group(1)], path)
 
 
-def ask(api, method, path, key, job=UNKNOWN_JOB):
+def ask(api, method, path, operation, caller, /, **known):
     """An operation with a body that is well formed but asks for nothing that exists."""
     body, headers = None, {"X-Request-Id": "the-same-id-each-time"}
-    if method == "POST" and path in ("/simulate", "/v1/jobs"):
-        body, headers = b'{"environment": "no-such"}', {**headers, **JSON}
-    return api(method, fill(path, job), key=key, body=body, headers=headers)
+    if "requestBody" in operation and method != "HEAD":
+        body, headers = b"{}", {**headers, **JSON}
+    if path in ("/simulate", "/v1/jobs") and method == "POST":
+        body = b'{"environment": "no-such"}'
+    return api(method, fill(path, **known), key=caller, body=body, headers=headers)
+
+
+def for_operators(operation):
+    return operation["x-permission"].startswith("tenants:")
 
 
 def without_date(answer):
-    return answer[0], {k: v for k, v in answer[1].items() if k != "date"}, answer[2]
+    """What must not differ: the date does, and what is left of the caller's own limit."""
+    return answer[0], {k: v for k, v in answer[1].items() if k not in ("date", "ratelimit")}, answer[2]
 
 
 # --- the matrix ------------------------------------------------------------------------------------------
 
 def test_only_described_public_operations_answer_without_a_credential(api, description):
     for path, method, operation in operations(description):
-        status = ask(api, method, path, None)[0]
-        if operation["security"]:
-            assert status == 401, (method, path)
+        answer = ask(api, method, path, operation, None)
+        if operation["x-permission"] == "none":
+            assert answer[0] < 400, (method, path)
         else:
-            assert status < 400, (method, path)
+            problem(answer, 401, "unauthenticated")
+            assert answer[1]["vary"] == "Authorization"
+
+
+def test_what_operators_do_is_denied_to_owners_of_tenants(api, description, tenant_a):
+    checked = 0
+    for path, method, operation in operations(description):
+        if for_operators(operation):
+            doc = problem(ask(api, method, path, operation, tenant_a), 403, "denied")
+            assert operation["x-permission"] in doc["detail"]
+            checked += 1
+    assert checked >= 10
 
 
 @pytest.mark.parametrize("authorization", [
@@ -263,11 +285,11 @@ def test_a_key_that_is_well_formed_but_unknown_is_refused(api, tenant_a):
 def test_foreign_jobs_are_answered_byte_for_byte_like_unknown_ones(
         api, description, tenant_b, job_of_a):
     checked = 0
-    for path, method, _ in operations(description):
+    for path, method, operation in operations(description):
         if "{job}" not in path:
             continue
-        foreign = ask(api, method, path, tenant_b, job_of_a)
-        unknown = ask(api, method, path, tenant_b, UNKNOWN_JOB)
+        foreign = ask(api, method, path, operation, tenant_b, job=job_of_a)
+        unknown = ask(api, method, path, operation, tenant_b)
         problem(foreign, 404, "not-found")
         assert without_date(foreign) == without_date(unknown), (method, path)
         checked += 1
@@ -282,20 +304,25 @@ def test_foreign_jobs_stay_alive_and_unseen(api, tenant_a, tenant_b, job_of_a):
 
 
 @pytest.mark.parametrize("bad", BAD_IDS)
-def test_malformed_ids_are_400_for_everyone_with_a_key(api, description, tenant_a, bad):
-    for path, method, _ in operations(description):
-        if "{job}" in path:
-            answer = ask(api, method, path, tenant_a, bad)
+def test_malformed_ids_are_400_for_everyone_who_may_ask(api, description, tenant_a, bad):
+    for path, method, operation in operations(description):
+        for name in re.findall(r"{(\w+)}", path):
+            if name not in PREFIXES or for_operators(operation):
+                continue
+            text = bad.format(PREFIXES[name], upper=PREFIXES[name].upper())
+            if name == "role" and not text.startswith(("rol_", "%")):
+                continue  # a name
+            answer = ask(api, method, path, operation, tenant_a, **{name: text})
             assert answer[0] == 400, (method, path, answer)
             assert json.loads(answer[2])["code"] in ("bad-id", "bad-request")
 
 
 def test_each_get_has_a_head_with_the_same_status_and_no_body(api, description, tenant_a, job_of_a):
-    for path, method, _ in operations(description):
+    for path, method, operation in operations(description):
         if method != "GET" or path == "/metrics":
             continue
-        get = ask(api, "GET", path, tenant_a, job_of_a)
-        head = ask(api, "HEAD", path, tenant_a, job_of_a)
+        get = ask(api, "GET", path, operation, tenant_a, job=job_of_a)
+        head = ask(api, "HEAD", path, operation, tenant_a, job=job_of_a)
         assert head[0] == get[0], path
         assert head[2] == b""
         assert head[1].get("content-type") == get[1].get("content-type"), path
@@ -303,10 +330,11 @@ def test_each_get_has_a_head_with_the_same_status_and_no_body(api, description, 
 
 def test_other_methods_are_405_with_what_is_allowed(api, description, tenant_a):
     for path, methods in description["paths"].items():
-        answer = api("DELETE", fill(path), key=tenant_a)
+        other = next(m for m in ("DELETE", "PUT", "PATCH", "POST") if m.lower() not in methods)
+        answer = api(other, fill(path), key=tenant_a)
         problem(answer, 405, "method-not-allowed")
         allowed = set(answer[1]["allow"].split(", "))
-        assert {m.upper() for m in methods} <= allowed
+        assert {m.upper() for m in methods} | {"OPTIONS"} == allowed - {"HEAD"}
         assert ("HEAD" in allowed) == ("get" in methods)
         options = api("OPTIONS", fill(path), key=None)
         assert options[0] == 204 and set(options[1]["allow"].split(", ")) == allowed
@@ -314,31 +342,58 @@ def test_other_methods_are_405_with_what_is_allowed(api, description, tenant_a):
 
 def test_every_operation_refuses_unknown_query_parameters_and_names_the_known(
         api, description, tenant_a, job_of_a):
+    check = Checker(description)
     for path, method, operation in operations(description):
-        if method != "GET":
+        if method != "GET" or for_operators(operation):
             continue
-        answer = api(method, fill(path, job_of_a) + "?no_such=1", key=tenant_a)
+        answer = api(method, fill(path, job=job_of_a) + "?no_such=1", key=tenant_a)
         doc = problem(answer, 400, "bad-parameter")
         fault = doc["errors"][0]
         assert fault["parameter"] == "no_such"
-        for parameter in operation["parameters"]:
-            if parameter.get("in") == "query":
-                assert parameter["name"] in fault["detail"], path
+        known = [p for p in map(check.resolve, operation["parameters"]) if p["in"] == "query"]
+        for parameter in known:
+            assert parameter["name"] in fault["detail"], path
+        if not known:
+            assert "no query parameters" in fault["detail"], path
 
 
 def test_every_operation_refuses_an_accept_that_leaves_nothing(api, description, tenant_a, job_of_a):
     for path, method, operation in operations(description):
-        if "406" not in operation["responses"]:
+        if "406" not in operation["responses"] or for_operators(operation):
             continue
-        answer = api(method, fill(path, job_of_a), key=tenant_a, headers={"Accept": "image/png"})
+        answer = api(method, fill(path, job=job_of_a), key=tenant_a, headers={"Accept": "image/png"})
         problem(answer, 406, "not-acceptable")
 
 
-def test_operations_without_a_body_refuse_one(api, description, tenant_a, job_of_a):
+def test_operations_without_a_body_refuse_one(api, description, tenant_a):
     for path, method, operation in operations(description):
-        if method == "POST" and "requestBody" not in operation:
-            answer = api(method, fill(path, job_of_a), key=tenant_a, body=b"{}", headers=JSON)
+        if method in ("POST", "DELETE") and "requestBody" not in operation and not for_operators(operation):
+            answer = api(method, fill(path), key=tenant_a, body=b"{}", headers=JSON)
             problem(answer, 413, "too-large")
+
+
+def test_operations_with_a_body_refuse_other_media_types(api, description, tenant_a):
+    hints = {"POST": ("accept-post", "application/json"), "PUT": (None, None),
+             "PATCH": ("accept-patch", "application/merge-patch+json, application/json")}
+    for path, method, operation in operations(description):
+        if "requestBody" not in operation or for_operators(operation):
+            continue
+        for media in ("text/plain", "application/xml", "application/json-patch+json",
+                      "application/json; charset=latin-1"):
+            answer = api(method, fill(path), key=tenant_a, body=b"{}", headers={"Content-Type": media})
+            problem(answer, 415, "media-type")
+            name, value = hints[method]
+            assert name is None or answer[1][name] == value
+
+
+def test_every_answer_to_a_known_caller_tells_its_limits(api, description, tenant_a):
+    for path, method, operation in operations(description):
+        if method != "GET" or operation["x-permission"] == "none":
+            continue
+        headers = ask(api, method, path, operation, tenant_a)[1]
+        assert re.fullmatch(r'"tenant";q=\d+;w=\d+, "key";q=\d+;w=\d+', headers["ratelimit-policy"]), path
+        assert re.fullmatch(r'"tenant";r=\d+;t=\d+, "key";r=\d+;t=\d+', headers["ratelimit"]), path
+        assert "Authorization" in headers["vary"].split(", "), path
 
 
 # --- answers against schemas ---------------------------------------------------------------------------
@@ -371,11 +426,11 @@ def test_answers_fit_the_schemas_of_their_status(api, description, tenant_a, job
     for path, method, operation in operations(description):
         if method != "GET":
             continue
-        status, headers, body = ask(api, method, path, tenant_a, job_of_a)
+        status, headers, body = ask(api, method, path, operation, tenant_a, job=job_of_a)
         response = check.resolve(operation["responses"][str(status)])
         media = headers["content-type"].split(";")[0]
         assert media in response["content"], (path, media)
-        if media.endswith("json"):
+        if media in ("application/json", "application/problem+json"):
             faults = list(check.faults(response["content"][media]["schema"], json.loads(body)))
             assert not faults, (path, faults)
         for name in response["headers"]:
@@ -399,7 +454,7 @@ def test_a_submission_and_its_job_fit_their_schemas(api, description, tenant_a):
 
 
 def test_every_page_of_the_problem_table_is_there(api, description):
-    codes = description["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]
+    codes = description["components"]["schemas"]["ProblemCode"]["enum"]
     rows = decoded(api("GET", "/problems", key=None), 200)["data"]
     assert [row["code"] for row in rows] == codes
     for row in rows:

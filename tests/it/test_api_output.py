@@ -237,7 +237,7 @@ def test_streams_do_not_hold_workers(api, daemon, tenant_a, sleeper):
 
 
 def test_a_tenant_has_only_so_many_streams_and_gets_them_back(own_daemon):
-    daemon = own_daemon("--http.streams_per_tenant=2")
+    daemon = own_daemon("--quota.streams=2")
     key, other = daemon.bootstrap("one")[1], daemon.bootstrap("two")[1]
     job = submit(daemon.request, key, "sleep 300")["id"]
     theirs = submit(daemon.request, other, "sleep 300")["id"]

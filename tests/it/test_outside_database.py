@@ -94,10 +94,11 @@ def test_login_roles_get_passwords_of_their_own_and_no_powers(server, own_daemon
     own_daemon(env={"WARDIAN_DATABASE_URL": server.url})
     rows = server.sql("postgres", "select rolname, rolsuper, rolbypassrls, rolcanlogin from pg_roles "
                                   "where rolname like 'wardian%' order by 1").splitlines()
-    assert rows == ["wardian_api|f|f|t", "wardian_owner|f|f|f", "wardian_sched|f|f|t"]
+    assert rows == ["wardian_api|f|f|t", "wardian_owner|f|f|f", "wardian_platform|f|f|t",
+                    "wardian_sched|f|f|t"]
     kinds = server.sql("postgres", "select left(rolpassword, 13) from pg_authid where rolname in "
-                                   "('wardian_api', 'wardian_sched')").splitlines()
-    assert kinds == ["SCRAM-SHA-256"] * 2
+                                   "('wardian_api', 'wardian_sched', 'wardian_platform')").splitlines()
+    assert kinds == ["SCRAM-SHA-256"] * 3
 
 
 def test_the_password_of_the_url_is_in_no_log(server, own_daemon):

@@ -4,6 +4,7 @@
  * tests/bench/http.  Prints "port N" and then obeys lines on its standard input:
  *
  *     stats             prints one JSON object
+ *     reload            http_reload_certificate
  *     shutdown GRACE    http_shutdown with GRACE milliseconds; "done" when it is over, then ends
  *
  * Arguments are name=value, see read_args().
@@ -48,7 +49,7 @@ struct probe {
 	struct metrics *metrics;
 	int file; /* FILE_BYTES, each byte is its offset modulo 251 */
 	int64_t grace_ms;
-	struct loop_item shutdown_item;
+	struct loop_item shutdown_item, reload_item;
 	struct thread workers[WORKERS];
 
 	struct lock lock;
@@ -58,7 +59,7 @@ struct probe {
 	int n_tasks;
 	struct task ready[TASKS_MAX]; /* to be run now, in a ring */
 	int ready_head, n_ready;
-	int64_t served, finished, refused, stream_busy, stream_gone, stream_written;
+	int64_t served, finished, refused, smuggled, stream_busy, stream_gone, stream_written;
 };
 
 static int64_t
@@ -410,8 +411,15 @@ on_handle(void *ctx, struct http_req *r)
 {
 	struct probe *p = ctx;
 
+	/* Proxies ask for it whenever they like, so it is not counted. */
+	if (strcmp(http_req_path(r), "/readyz") == 0) {
+		http_reply(r, 200, "ready", 5);
+		return;
+	}
 	http_req_on_done(r, on_done, p);
 	bump(p, &p->served, 1);
+	if (strstr(http_req_query(r), "smuggled") != NULL)
+		bump(p, &p->smuggled, 1);
 	for (size_t i = 0; i < ARRAY_LEN(ROUTES); i++) {
 		if (strcmp(ROUTES[i].path, http_req_path(r)) == 0) {
 			ROUTES[i].fn(p, r);
@@ -465,13 +473,15 @@ print_stats(struct probe *p)
 	count_fds(&n_open, &n_inherited);
 	lock_take(&p->lock);
 	printf("{\"fds\":%d,\"inherited\":%d,\"served\":%lld,\"finished\":%lld,\"refused\":%lld,"
+	       "\"smuggled\":%lld,"
 	       "\"stream_busy\":%lld,\"stream_gone\":%lld,\"stream_written\":%lld,\"tasks\":%d,"
-	       "\"connections\":%lld,\"streams\":%lld,\"cpu_ms\":%lld}\n",
+	       "\"connections\":%lld,\"streams\":%lld,\"cut\":%lld,\"cpu_ms\":%lld}\n",
 	    n_open, n_inherited, (long long)p->served, (long long)p->finished,
-	    (long long)p->refused, (long long)p->stream_busy, (long long)p->stream_gone,
-	    (long long)p->stream_written, p->n_tasks + p->n_ready,
+	    (long long)p->refused, (long long)p->smuggled, (long long)p->stream_busy,
+	    (long long)p->stream_gone, (long long)p->stream_written, p->n_tasks + p->n_ready,
 	    (long long)metrics_get(p->metrics, METRIC_HTTP_OPEN_CONNECTIONS),
 	    (long long)metrics_get(p->metrics, METRIC_HTTP_OPEN_STREAMS),
+	    (long long)metrics_get(p->metrics, METRIC_HTTP_REFUSED),
 	    (long long)cpu.tv_sec * 1000 + cpu.tv_nsec / 1000000);
 	lock_give(&p->lock);
 	(void)fflush(stdout);
@@ -495,6 +505,16 @@ start_shutdown(void *arg)
 	http_shutdown(p->http, p->grace_ms, on_shutdown_done, p);
 }
 
+static void
+reload(void *arg)
+{
+	struct probe *p = arg;
+
+	http_reload_certificate(p->http);
+	puts("reloaded");
+	(void)fflush(stdout);
+}
+
 static void *
 obey(void *arg)
 {
@@ -506,6 +526,8 @@ obey(void *arg)
 		line[strcspn(line, "\n")] = '\0';
 		if (strcmp(line, "stats") == 0)
 			print_stats(p);
+		if (strcmp(line, "reload") == 0)
+			loop_post(p->loop, &p->reload_item, reload, p);
 		if (strncmp(line, "shutdown ", 9) == 0)
 			break;
 	}
@@ -546,7 +568,26 @@ take_arg(const char *arg, const char *name, const char **ret_value)
 }
 
 static int
-read_args(int argc, char **argv, struct http_options *o, struct err *e)
+read_text(const char *arg, struct http_options *o, struct net_cidrs *trusted, struct err *e)
+{
+	const struct {
+		const char *name;
+		const char **value;
+	} texts[] = { { "address", &o->address }, { "certificate", &o->tls_certificate },
+		{ "key", &o->tls_key } };
+	const char *value;
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (take_arg(arg, texts[i].name, texts[i].value) == 0)
+			return 1;
+	if (take_arg(arg, "trusted", &value) < 0)
+		return 0;
+	o->trusted_proxies = trusted;
+	return net_cidrs_parse(value, trusted, e) < 0 ? -1 : 1;
+}
+
+static int
+read_args(int argc, char **argv, struct http_options *o, struct net_cidrs *trusted, struct err *e)
 {
 	int64_t port = 0, connections = 4000, per_address = 4000, streams = 100, body = 1 << 20,
 		ignore_sigpipe = 1;
@@ -556,13 +597,18 @@ read_args(int argc, char **argv, struct http_options *o, struct err *e)
 	} args[] = { { "port", &port }, { "connections", &connections },
 		{ "per_address", &per_address }, { "streams", &streams }, { "body", &body },
 		{ "head_ms", &o->head_timeout_ms }, { "body_ms", &o->body_timeout_ms },
-		{ "idle_ms", &o->idle_timeout_ms }, { "ignore_sigpipe", &ignore_sigpipe } };
+		{ "idle_ms", &o->idle_timeout_ms }, { "check_ms", &o->tls_check_ms },
+		{ "requests", &o->requests_per_connection },
+		{ "ignore_sigpipe", &ignore_sigpipe } };
 
 	for (int i = 1; i < argc; i++) {
 		const char *value;
+		const int taken = read_text(argv[i], o, trusted, e);
 		size_t k = 0;
 
-		if (take_arg(argv[i], "address", &o->address) == 0)
+		if (taken < 0)
+			return -1;
+		if (taken > 0)
 			continue;
 		while (k < ARRAY_LEN(args) && take_arg(argv[i], args[k].name, &value) < 0)
 			k++;
@@ -624,15 +670,17 @@ main(int argc, char **argv)
 		.head_timeout_ms = 5000,
 		.body_timeout_ms = 60000,
 		.idle_timeout_ms = 60000,
+		.tls_check_ms = 60000,
 		.handle = on_handle,
 		.refuse = on_refuse,
 		.ctx = p };
+	struct net_cidrs trusted = { 0 };
 	struct thread input = { 0 };
 	struct err e;
 
 	if (p == NULL)
 		return 1;
-	if (read_args(argc, argv, &o, &e) < 0 || start(p, &o, &e) < 0 ||
+	if (read_args(argc, argv, &o, &trusted, &e) < 0 || start(p, &o, &e) < 0 ||
 	    thread_start(&input, "input", obey, p, &e) < 0) {
 		(void)fprintf(stderr, "http_probe: %s\n", e.msg);
 		return 1;

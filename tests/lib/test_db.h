@@ -36,7 +36,9 @@
 #include <unistd.h>
 
 #include "db.h"
+#include "db_cluster.h"
 #include "db_owner_internal.h"
+#include "db_schema.h"
 #include "id.h"
 
 #define must(call)                                                                                 \
@@ -285,13 +287,14 @@ test_db_close(struct test_db *t)
 	test_cluster_close();
 }
 
-/* Pools of four and two connections with the given statements. */
+/* Pools of four, two and two connections with the given statements. */
 static inline struct db *
 test_db_pools(const struct test_db *t, const struct db_sql *sql, int64_t timeout_ms)
 {
 	const struct db_options o = { .url = t->url,
 		.api_connections = 4,
 		.sched_connections = 2,
+		.platform_connections = 2,
 		.timeout_ms = timeout_ms,
 		.sql = sql };
 	struct db *db;
@@ -302,18 +305,84 @@ test_db_pools(const struct test_db *t, const struct db_sql *sql, int64_t timeout
 	return db;
 }
 
-/* A tenant of that name, made by the server's superuser. */
+/* A tenant of that name with what every tenant has: a default project and the start of its audit
+ * chain.  Made by the server's superuser. */
 static inline struct tenant_id
 test_tenant(const struct test_db *t, const char *name)
 {
 	struct tenant_id id = { uuid_v7() };
-	char sql[256], text[UUID_STR_SIZE];
+	char sql[768], text[UUID_STR_SIZE], project[UUID_STR_SIZE];
 
+	(void)uuid_format(id.uuid, text);
+	(void)uuid_format(uuid_v7(), project);
 	(void)snprintf(sql, sizeof(sql),
-	    "insert into wardian.tenant (tenant_id, name) values ('%s', '%s')",
-	    uuid_format(id.uuid, text), name);
+	    "insert into wardian.tenant (tenant_id, name) values ('%s', '%.63s');"
+	    "insert into wardian.project (tenant_id, project_id, name)"
+	    " values ('%s', '%s', 'default');"
+	    "insert into wardian.audit_head (tenant_id, hash)"
+	    " values ('%s', sha256(uuid_send('%s')))",
+	    text, name, text, project, text, text);
 	test_script(t->url, sql);
 	return id;
+}
+
+/* A table as the catalogue audit wants it: of tenants, where wardian_api and wardian_sched read and
+ * insert (`columns` begin with a tenant_id), or of the platform. */
+enum test_table_kind { TEST_TABLE_TENANTS, TEST_TABLE_PLATFORM };
+static inline void
+test_table(
+    const struct test_db *t, const char *name, enum test_table_kind kind, const char *columns)
+{
+	static const char common[] =
+	    "set search_path = wardian; do $do$ declare t constant text := '%s'; a name; begin"
+	    " execute format('create table %%I (%%s)', t, $c$%s$c$);"
+	    " execute format('comment on table %%I is ''x''', t);"
+	    " for a in select attname from pg_attribute"
+	    "   where attrelid = t::regclass and attnum > 0 loop"
+	    "  execute format('comment on column %%I.%%I is ''x''', t, a);"
+	    " end loop;"
+	    " execute format('alter table %%I enable row level security', t);"
+	    " execute format('alter table %%I force row level security', t);"
+	    " execute format('alter table %%I owner to wardian_owner', t);"
+	    " execute format('create policy %%I on %%I to wardian_platform"
+	    "  using (true) with check (true)', t || '_platform', t);"
+	    "%s end $do$";
+	static const char *const parts[] = {
+		[TEST_TABLE_TENANTS] =
+		    " execute format($q$create policy %I on %I to wardian_api"
+		    "  using (tenant_id = (select nullif(current_setting('wardian.tenant_id', "
+		    "true), "
+		    "'')::uuid))"
+		    "  with check (tenant_id = (select nullif(current_setting('wardian.tenant_id', "
+		    "true), '')::uuid))$q$, t || '_api', t);"
+		    " execute format('create policy %I on %I to wardian_sched"
+		    "  using (true) with check (true)', t || '_sched', t);"
+		    " execute format($q$create policy %I on %I as restrictive for delete to "
+		    "wardian_platform"
+		    "  using (tenant_id in (select t.tenant_id from tenant t"
+		    "   where t.state = 'deleting'))$q$, t || '_platform_delete', t);"
+		    " execute format('grant select, insert on %I to wardian_api, wardian_sched', "
+		    "t);"
+		    " execute format('grant delete, select (tenant_id) on %I to wardian_platform', "
+		    "t);",
+		[TEST_TABLE_PLATFORM] =
+		    " execute format('grant select, insert, delete on %I to wardian_platform', t);",
+	};
+	char sql[4096];
+
+	(void)snprintf(sql, sizeof(sql), common, name, columns, parts[kind]);
+	test_script(t->url, sql);
+}
+
+/* A table of tenants to write into: unique notes that may be touched. */
+static inline void
+test_note_table(const struct test_db *t)
+{
+	test_table(t, "note", TEST_TABLE_TENANTS,
+	    "tenant_id uuid not null references tenant, note_id uuid not null, body text not null,"
+	    " kind text not null default 'k', at timestamptz not null default clock_timestamp(),"
+	    " touched_at timestamptz, primary key (tenant_id, note_id), unique (tenant_id, body)");
+	test_script(t->url, "grant update (touched_at) on wardian.note to wardian_api");
 }
 
 #endif

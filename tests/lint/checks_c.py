@@ -9,7 +9,7 @@ FUNCTION_LINES = 70
 FUNCTION_PARAMETERS = 6
 FILE_LINES = 700
 CONTEXT_PARAMETER = re.compile(r'^(const )?struct (err|arena|log) \*\w+$')
-FREE_SHAPE = re.compile(r'^(const )?struct (db|db_tx|db_sys_tx|MHD_\w+) \*')
+FREE_SHAPE = re.compile(r'^(const )?struct (db|db_tx|db_sys_tx|db_platform_tx|MHD_\w+|gnutls_\w+) \*')
 
 BANNED = {
     'strcpy|strcat|strncpy|strncat|stpcpy|sprintf|vsprintf|gets':
@@ -26,8 +26,10 @@ ALLOWED_IN_TESTS = r'atoi|atol|s?scanf|setenv|unsetenv|system|popen|strtok'
 # Header: the folders that may include it.
 OWNERS = {
     r'microhttpd\.h': ['src/http/'],
+    r'gnutls/.*': ['src/http/'],
     r'libpq-fe\.h|libpq/.*|libpq-events\.h': ['src/db/'],
     r'jansson\.h': ['src/json/'],
+    r'jwt\.h': ['src/auth/'],
     r'uv\.h|uv/.*': ['src/loop/'],
     r'openssl/.*': ['src/auth/'],
     r'curl/.*': ['src/client/'],

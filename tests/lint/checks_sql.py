@@ -17,7 +17,9 @@ CLAUSE_END = re.compile(r'\s*(from|where|returning)\b', re.I)
 # Call: index of the argument that names a statement.
 STATEMENT_CALLS = {
     'db_one': 1, 'db_each': 1, 'db_exec': 1, 'db_one_commit': 1, 'db_read_one': 2, 'db_read_each': 2,
-    'db_sys_one': 1, 'db_sys_each': 1, 'db_sys_exec': 1, 'db_sys_read_one': 1, 'db_owner_stmt': 1,
+    'db_sys_one': 1, 'db_sys_each': 1, 'db_sys_exec': 1, 'db_sys_read_one': 1, 'db_sys_read_each': 1,
+    'db_platform_one': 1, 'db_platform_each': 1, 'db_platform_exec': 1, 'db_platform_read_one': 1,
+    'db_platform_read_each': 1, 'db_owner_stmt': 1,
 }
 
 

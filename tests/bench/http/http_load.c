@@ -96,6 +96,11 @@ reply_seen(struct load *l, struct client *c)
 	l->last_reply_ns = now;
 	if (l->n_samples < SAMPLES_MAX)
 		l->sample_us[l->n_samples++] = (uint32_t)((now - c->sent_ns) / 1000);
+	/* Servers end a connection after some thousands of requests. */
+	if (strcasestr(c->answer, "\r\nConnection: close") != NULL) {
+		(void)close(c->fd);
+		open_client(l, c);
+	}
 	ask(l, c);
 }
 

@@ -52,9 +52,11 @@ class Probe:
                 return stats
             time.sleep(0.02)
 
-    def connect(self, rcvbuf=None, timeout=10.0):
+    def connect(self, rcvbuf=None, timeout=10.0, source=None):
         family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
         s = socket.socket(family, socket.SOCK_STREAM)
+        if source:
+            s.bind((source, 0))
         if rcvbuf:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
         s.settimeout(timeout)

@@ -74,16 +74,29 @@ def test_a_second_head_that_began_with_the_first_is_cut_when_it_drips(brief):
         assert drip(s, b"y") < 4
 
 
-def test_a_dripped_body_is_cut_at_its_deadline(brief):
+def test_a_dripped_body_has_no_longer_than_a_head(brief):
     with brief.connect() as s:
         s.sendall(b"POST /echo HTTP/1.1\r\n" + H + b"Content-Length: 1000\r\n\r\n")
-        assert 1.4 < drip(s, b"x") < 4
+        assert 0.9 < drip(s, b"x") < 1.5
 
 
-def test_a_dripped_chunk_is_cut_at_its_deadline(brief):
+def test_a_dripped_chunk_has_no_longer_than_a_head(brief):
     with brief.connect() as s:
         s.sendall(b"POST /echo HTTP/1.1\r\n" + H + b"Transfer-Encoding: chunked\r\n\r\n")
-        assert 1.4 < drip(s, b"1\r\nx\r\n") < 4
+        assert 0.9 < drip(s, b"1\r\nx\r\n") < 1.5
+
+
+def test_a_steady_body_is_cut_at_its_deadline(brief):
+    with brief.connect() as s:
+        s.sendall(b"POST /echo HTTP/1.1\r\n" + H + b"Content-Length: 1000000\r\n\r\n")
+        start = time.monotonic()
+        try:
+            while time.monotonic() - start < 5:
+                s.sendall(b"x" * 500)
+                time.sleep(0.05)
+        except OSError:
+            pass
+        assert 1.4 < time.monotonic() - start < 2.2
 
 
 def test_a_slow_answer_from_a_worker_is_not_cut(brief):
@@ -145,61 +158,6 @@ def test_dripping_connections_keep_nobody_out(start):
         time.sleep(0.1)
     assert p.wait_for(lambda x: x["connections"] == 0)["connections"] == 0
     for s in drippers:
-        s.close()
-
-
-def test_an_address_gets_no_more_than_its_share_of_connections(start):
-    p = start(per_address=5)
-    held = [p.connect() for _ in range(5)]
-    for s in held:
-        s.sendall(HELLO)
-        receive(s, 1)
-    with p.connect(timeout=3) as s:
-        try:
-            s.sendall(HELLO)
-            assert read_all(s) == (b"", True)
-        except (ConnectionResetError, BrokenPipeError):
-            pass
-    held.pop().close()
-    p.wait_for(lambda x: x["connections"] == 4)
-    assert p.get("/hello")[0] == 200
-    for s in held:
-        s.close()
-
-
-def test_beyond_the_connection_limit_clients_wait_and_are_served_when_others_leave(start):
-    p = start(connections=10)
-    held = [p.connect() for _ in range(10)]
-    for s in held:
-        s.sendall(HELLO)
-        receive(s, 1)
-    with p.connect() as waiting:
-        waiting.sendall(HELLO)
-        waiting.settimeout(0.3)
-        with pytest.raises(socket.timeout):
-            waiting.recv(1)
-        held.pop().close()
-        waiting.settimeout(5)
-        (answer,) = receive(waiting, 1)
-        assert answer[2] == b"hello"
-    for s in held:
-        s.close()
-
-
-def test_without_free_descriptors_clients_wait_and_no_cpu_is_burnt(start):
-    p = start(descriptors=40)
-    held = [p.connect() for _ in range(60)]  # the kernel completes them, the server cannot accept
-    before = p.wait_for(lambda x: x["connections"] > 20)
-    time.sleep(1)
-    stats = p.stats()
-    assert stats["connections"] < 60
-    assert stats["cpu_ms"] - before["cpu_ms"] < 300
-    for s in held[:40]:
-        s.close()
-    for s in held[40:]:
-        s.sendall(HELLO)
-        (answer,) = receive(s, 1)
-        assert answer[2] == b"hello"
         s.close()
 
 

@@ -3,15 +3,14 @@
 
 Whatever the server serves, the strict reader must have read at the same place in the stream, with
 the same method, target and body: then no byte of one request was ever taken for another.  The
-server may refuse more.  The strict reader is lenient only where test_http_requests.py says
-KNOWN_ACCEPTED.
+server may refuse more.  The strict reader is lenient only where raw_requests.py says UNSEEN.
 """
 import concurrent.futures
 import random
 import re
 
+from raw_requests import ACCEPTED, REFUSED
 from rawhttp import Probe, answers
-from test_http_requests import ACCEPTED, REFUSED
 
 TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]+)(?:;[^\n]*|\r)?\n")

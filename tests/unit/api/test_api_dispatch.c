@@ -58,7 +58,7 @@ static int
 start(void **state)
 {
 	static struct world w;
-	struct api_options o = { .streams_per_tenant = 2, .runs_dirfd = -1 };
+	struct api_options o = { .runs_dirfd = -1, .spool_dirfd = -1 };
 	struct err e = { 0 };
 
 	w = (struct world){ 0 };
@@ -106,6 +106,8 @@ public_answers_carry_id_and_protection(void **state)
 	assert_non_null(strstr(in.p, "X-Request-Id: abcdefgh\r\n"));
 	assert_non_null(strstr(in.p, "X-Content-Type-Options: nosniff\r\n"));
 	assert_non_null(strstr(in.p, "Cache-Control: no-store\r\n"));
+	assert_non_null(strstr(in.p, "Referrer-Policy: no-referrer\r\n"));
+	assert_null(strstr(in.p, "Vary:"));
 	assert_non_null(strstr(in.p, "{\"status\":\"ok\"}"));
 	ask(w, "GET", "/livez", "X-Request-Id: a b\r\n", &in);
 	assert_non_null(strstr(in.p, "X-Request-Id: req_"));
@@ -150,8 +152,18 @@ other_methods_learn_what_is_allowed(void **state)
 	ask(w, "DELETE", "/problems", "", &in);
 	assert_non_null(strstr(in.p, "HTTP/1.1 405"));
 	assert_non_null(strstr(in.p, "Allow: GET, HEAD, OPTIONS\r\n"));
+	ask(w, "PATCH", "/v1/tenant/", "", &in);
+	assert_non_null(strstr(in.p, "HTTP/1.1 404"));
+	ask(w, "POST", "/v1/tenant", "", &in);
+	assert_non_null(strstr(in.p, "HTTP/1.1 405"));
+	assert_non_null(strstr(in.p, "Allow: GET, HEAD, PATCH, OPTIONS\r\n"));
+	ask(w, "OPTIONS", "/v1/tenant", "", &in);
+	assert_non_null(strstr(in.p, "HTTP/1.1 204"));
+	assert_non_null(
+	    strstr(in.p, "Accept-Patch: application/merge-patch+json, application/json\r\n"));
 	ask(w, "OPTIONS", "/problems", "", &in);
 	assert_non_null(strstr(in.p, "HTTP/1.1 204"));
+	assert_null(strstr(in.p, "Accept-Patch"));
 	assert_non_null(strstr(in.p, "Allow: GET, HEAD, OPTIONS\r\n"));
 }
 

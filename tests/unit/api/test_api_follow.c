@@ -39,13 +39,17 @@ struct world {
 };
 
 static int
-ask(void *ctx, struct tenant_id t, struct uuid id, struct follow_answer *ret, struct err *e)
+ask(void *ctx, const struct follow_target *t, struct follow_answer *ret, struct err *e)
 {
 	struct world *w = ctx;
 	enum err_code failure;
 
-	assert_int_equal(uuid_cmp(t.uuid, tenant.uuid), 0);
-	assert_int_equal(uuid_cmp(id, job), 0);
+	assert_int_equal(uuid_cmp(t->tenant.uuid, tenant.uuid), 0);
+	assert_int_equal(uuid_cmp(t->job, job), 0);
+	/* A copy: the request that brought them is gone by now. */
+	assert_ptr_not_equal(t->authorization, w->target.authorization);
+	assert_string_equal(t->authorization, w->target.authorization);
+	assert_string_equal(t->source, w->target.source);
 	lock_take(&w->lock);
 	failure = w->failure;
 	*ret = w->answer;
@@ -139,10 +143,14 @@ static int
 start(void **state)
 {
 	static struct world w;
-	struct follow_options o = { .per_tenant = 2, .ask = ask, .resume = resume, .ctx = &w };
+	struct follow_options o = { .ask = ask, .resume = resume, .ctx = &w };
 	struct err e = { 0 };
 
-	w = (struct world){ .target = { .tenant = tenant, .job = job } };
+	w = (struct world){ .target = { .tenant = tenant,
+				.job = job,
+				.at_most = 2,
+				.authorization = "Bearer secret",
+				.source = "127.0.0.1" } };
 	(void)snprintf(w.dir, sizeof(w.dir), "/tmp/api-follow-XXXXXX");
 	assert_non_null(mkdtemp(w.dir));
 	w.dirfd = open(w.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -9,6 +9,7 @@
 #include "api_query_internal.h"
 
 #include "arena.h"
+#include "id.h"
 
 #include <string.h>
 
@@ -154,6 +155,60 @@ malformed_escapes_and_floods_are_refused(void **state)
 	assert_int_equal(e.code, ERR_BAD_PARAMETER);
 }
 
+static void
+ids_and_times_are_decoded_or_refused_with_an_example(void **state)
+{
+	static const char *const bad[] = { "user=usr_0", "user=usr_00000000000000000000000000",
+		"user=key_00000000000000000000000001",
+		"user=", "user=usr_00000000000000000000000001x", "from=yesterday",
+		"from=2026-13-01", "from=", "from=2026-11-23" };
+	AUTO(arena) mem = arena_new(1 << 20);
+	struct uuid user = { 0 };
+	int64_t from_us = 0;
+	const struct query_param params[] = {
+		QUERY_TYPED_ID("user", "usr", &user),
+		QUERY_PARAM("from", WHEN, 0, 0, &from_us),
+		QUERY_PARAMS_END,
+	};
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(
+	    query_decode(
+		"user=usr_00000000000000000000000001&from=1970-01-01T00:00:01Z", params, mem, &e),
+	    0);
+	assert_int_equal(user.b[15], 1);
+	assert_int_equal(from_us, 1000000);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		e = (struct err){ 0 };
+		assert_int_equal(query_decode(bad[i], params, mem, &e), -1);
+		assert_int_equal(e.code, ERR_BAD_PARAMETER);
+		assert_int_equal(e.n_fields, 1);
+	}
+	assert_int_equal(user.b[15], 1);
+	assert_int_equal(from_us, 1000000);
+}
+
+static void
+a_query_is_split_as_it_was_given(void **state)
+{
+	AUTO(arena) mem = arena_new(1 << 20);
+	struct query_given all[QUERY_PARAMS_MAX];
+	struct err e = { 0 };
+	size_t n = 9;
+
+	(void)state;
+	assert_int_equal(query_split("b=%41+x&&a&label.k=", mem, all, &n, &e), 0);
+	assert_int_equal(n, 3);
+	assert_string_equal(all[0].name, "b");
+	assert_string_equal(all[0].value, "A x");
+	assert_string_equal(all[1].name, "a");
+	assert_string_equal(all[1].value, "");
+	assert_string_equal(all[2].name, "label.k");
+	assert_int_equal(query_split("a=%zz", mem, all, &n, &e), -1);
+	assert_int_equal(n, 3);
+}
+
 int
 main(void)
 {
@@ -163,6 +218,8 @@ main(void)
 		cmocka_unit_test(an_unknown_parameter_names_the_known_ones),
 		cmocka_unit_test(each_bad_value_is_refused_with_its_name),
 		cmocka_unit_test(two_labels_and_all_faults_come_at_once),
+		cmocka_unit_test(ids_and_times_are_decoded_or_refused_with_an_example),
+		cmocka_unit_test(a_query_is_split_as_it_was_given),
 		cmocka_unit_test(malformed_escapes_and_floods_are_refused),
 	};
 

@@ -42,7 +42,7 @@ a_made_key_has_the_form_and_reads_back(void **state)
 		struct err e = { 0 };
 		uint8_t hash[AUTH_SHA256_SIZE];
 
-		auth_key_make("sk", &made);
+		auth_key_make(AUTH_KEY_SERVICE, &made);
 		assert_int_equal(strlen(made.text), 57);
 		assert_memory_equal(made.text, "wdn_sk_", 7);
 		assert_int_equal(strspn(made.text + 7, digits), 50);
@@ -54,6 +54,62 @@ a_made_key_has_the_form_and_reads_back(void **state)
 		auth_sha256(made.text, strlen(made.text), hash);
 		assert_memory_equal(made.hash, hash, sizeof(hash));
 	}
+}
+
+/* Checksums made by hand, as that of known_key. */
+static void
+the_kind_of_a_key_is_read(void **state)
+{
+	static const struct {
+		const char *text;
+		enum auth_key_kind kind;
+	} known[] = {
+		{ "wdn_sk_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefgh3Ujhbl", AUTH_KEY_SERVICE },
+		{ "wdn_pat_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefgh41nG05", AUTH_KEY_PERSON },
+		{ "wdn_op_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefgh1HGd8S", AUTH_KEY_OPERATOR },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		struct auth_key key = { .kind = AUTH_KEY_KIND_COUNT };
+		struct err e = { 0 };
+
+		assert_int_equal(auth_key_read(known[i].text, &key, &e), 0);
+		assert_int_equal(key.kind, known[i].kind);
+		assert_string_equal(key.id, "0123456789AB");
+	}
+	for (enum auth_key_kind kind = 0; kind < AUTH_KEY_KIND_COUNT; kind++) {
+		struct auth_key made, read;
+		struct err e = { 0 };
+
+		auth_key_make(kind, &made);
+		assert_int_equal(made.kind, kind);
+		assert_memory_equal(
+		    made.text + 4, auth_key_kind_name(kind), strlen(auth_key_kind_name(kind)));
+		assert_int_equal(auth_key_read(made.text, &read, &e), 0);
+		assert_int_equal(read.kind, kind);
+	}
+}
+
+/* Each with a checksum that holds. */
+static void
+a_key_of_an_unknown_kind_is_refused(void **state)
+{
+	static const char *const texts[] = {
+		"wdn_rk_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefgh3wnWcW",
+		"wdn_sup_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefgh47hcJQ",
+		"wdn_s_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefgh28t40H",
+		"wdn_ska_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefgh2L5igV",
+		"wdn_SK_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefgh0675NS",
+		"wdn_pa_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefgh3GTtzW",
+		"wdn_sk-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefgh2dKQn4",
+		"wdn_op__0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefgh1R573E",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (accepted(texts[i]))
+			fail_msg("taken: %s", texts[i]);
 }
 
 static void
@@ -135,7 +191,7 @@ digits_of_keys_are_even(void **state)
 	for (int i = 0; i < 2000; i++) {
 		struct auth_key key;
 
-		auth_key_make("sk", &key);
+		auth_key_make(AUTH_KEY_SERVICE, &key);
 		for (size_t k = 7; k < 7 + AUTH_KEY_ID_LEN + AUTH_KEY_SECRET_LEN; k++)
 			seen[strchr(digits, key.text[k]) - digits]++;
 	}
@@ -145,17 +201,38 @@ digits_of_keys_are_even(void **state)
 		assert_in_range(seen[i], 1419 - 8 * 37, 1419 + 8 * 37 - 1);
 }
 
+static void
+a_renewed_key_keeps_its_public_part_alone(void **state)
+{
+	struct auth_key first, second, read;
+	struct err e = { 0 };
+
+	(void)state;
+	auth_key_make(AUTH_KEY_PERSON, &first);
+	auth_key_renew(AUTH_KEY_PERSON, first.id, &second);
+	assert_string_equal(first.id, second.id);
+	assert_string_not_equal(first.text, second.text);
+	assert_int_equal(auth_key_read(second.text, &read, &e), 0);
+	assert_int_equal(read.kind, AUTH_KEY_PERSON);
+	assert_string_equal(read.id, first.id);
+	assert_memory_equal(read.hash, second.hash, sizeof(read.hash));
+	assert_memory_not_equal(read.hash, first.hash, sizeof(read.hash));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_made_key_has_the_form_and_reads_back),
+		cmocka_unit_test(the_kind_of_a_key_is_read),
+		cmocka_unit_test(a_key_of_an_unknown_kind_is_refused),
 		cmocka_unit_test(the_checksum_of_a_known_key_holds),
 		cmocka_unit_test(no_single_wrong_character_passes),
 		cmocka_unit_test(no_two_swapped_neighbours_pass),
 		cmocka_unit_test(a_cut_or_longer_key_is_refused),
 		cmocka_unit_test(a_very_long_text_is_refused_without_reading_it_all),
 		cmocka_unit_test(digits_of_keys_are_even),
+		cmocka_unit_test(a_renewed_key_keeps_its_public_part_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -237,7 +237,7 @@ static void
 variables_of_others_are_left_alone(void **state)
 {
 	char *env[] = { (char *)"WARDIAN_URL=x", (char *)"WARDIAN_API_KEY=x",
-		(char *)"WARDIAN_OUTPUT=x", (char *)"WARDIAN_CONF=x",
+		(char *)"WARDIAN_OUTPUT=x", (char *)"WARDIAN_CONTEXT=x", (char *)"WARDIAN_CONF=x",
 		(char *)"WARDIAN_TEST_ANYTHING=x", (char *)"WARDIANS=x",
 		(char *)"WARDIAN_HTTP_PORT", (char *)"", NULL };
 	struct conf c;

@@ -84,8 +84,8 @@ variables_are_upper_case(void **state)
 	(void)state;
 	assert_string_equal(
 	    conf_row_variable(&conf_rows[CONF_AT_database_url], out), "WARDIAN_DATABASE_URL");
-	assert_string_equal(conf_row_variable(&conf_rows[CONF_AT_http_streams_per_tenant], out),
-	    "WARDIAN_HTTP_STREAMS_PER_TENANT");
+	assert_string_equal(conf_row_variable(&conf_rows[CONF_AT_quota_jobs_per_day], out),
+	    "WARDIAN_QUOTA_JOBS_PER_DAY");
 }
 
 int

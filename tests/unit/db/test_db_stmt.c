@@ -20,7 +20,7 @@ split(const char *text)
 
 	db_stmts_done(&s);
 	assert_int_equal(db_stmts_init(&s, &e), 0);
-	if (db_stmts_add(&s, &sql, DB_ROLE_API | DB_ROLE_SCHED, &e) < 0)
+	if (db_stmts_add(&s, &sql, DB_ROLES_SERVING, &e) < 0)
 		return -1;
 	return db_stmts_end(&s, &e);
 }
@@ -41,15 +41,19 @@ statements_are_found_by_name_with_text_and_roles(void **state)
 	(void)state;
 	assert_int_equal(split("-- head comment; with 'quotes\n\n"
 			       "-- :name b_two :role api,sched\n-- why\nselect 2;\n\n"
-			       "-- :name a_one :role sched\nselect\n\t1\n"),
+			       "-- :name a_one :role sched\nselect\n\t1\n"
+			       "-- :name c_three :role platform\nselect 3\n"
+			       "-- :name d_four :role platform,sched,api\nselect 4\n"),
 	    0);
-	assert_int_equal(s.n, 2);
+	assert_int_equal(s.n, 4);
 	b = db_stmts_find(&s, "b_two");
 	assert_non_null(b);
 	assert_string_equal(b->text, "\n-- why\nselect 2");
 	assert_int_equal(b->roles, DB_ROLE_API | DB_ROLE_SCHED);
 	assert_string_equal(b->module, "mod");
 	assert_int_equal(db_stmts_find(&s, "a_one")->roles, DB_ROLE_SCHED);
+	assert_int_equal(db_stmts_find(&s, "c_three")->roles, DB_ROLE_PLATFORM);
+	assert_int_equal(db_stmts_find(&s, "d_four")->roles, DB_ROLES_SERVING);
 	assert_null(db_stmts_find(&s, "c"));
 	assert_null(db_stmts_find(&s, "b_tw"));
 }
@@ -114,6 +118,8 @@ malformed_files_are_refused_with_module_and_line(void **state)
 		{ "-- :name x :role api,api\nselect 1\n", "mod.sql:1: expected ':role" },
 		{ "-- :name x :role owner\nselect 1\n", "mod.sql:1: expected ':role" },
 		{ "-- :name x :role apis\nselect 1\n", "mod.sql:1: expected ':role" },
+		{ "-- :name x :role platform,platform\nselect 1\n", "mod.sql:1: expected ':role" },
+		{ "-- :name x :role plat\nselect 1\n", "mod.sql:1: expected ':role" },
 		{ "-- :name x :role api \nselect 1\n", "mod.sql:1: expected ':role" },
 		{ "-- :name x :role api\n-- nothing\n", "statement x is empty" },
 		{ "-- :name x :role api\n;\n", "statement x is empty" },

@@ -79,6 +79,14 @@ an_honest_head_passes_with_its_body_length(void **state)
 		{ "GET /v1/jobs?limit=2&after=a%2Fb+c HTTP/1.1\nHost: a.example:8080", ERR_NONE,
 		    0 },
 		{ "GET / HTTP/1.1\nHost: [::1]:80", ERR_NONE, 0 },
+		{ "GET / HTTP/1.1\nHost: [2001:db8::7]", ERR_NONE, 0 },
+		{ "GET / HTTP/1.1\nHost: a_b-c.example~:", ERR_NONE, 0 },
+		{ "GET / HTTP/1.1\nHost: a\nConnection: close", ERR_NONE, 0 },
+		{ "GET / HTTP/1.1\nHost: a\nConnection: Keep-Alive, TE,,upgrade\t,\nTE: trailers",
+		    ERR_NONE, 0 },
+		{ "GET / HTTP/1.1\nHost: a\nConnection: ", ERR_NONE, 0 },
+		{ "GET / HTTP/1.1\nHost: a\nContent-Length: 0", ERR_NONE, 0 },
+		{ "DELETE / HTTP/1.1\nHost: a\nContent-Length: 3", ERR_NONE, 3 },
 		{ "GET / HTTP/1.0", ERR_NONE, 0 },
 		{ "POST / HTTP/1.1\nHost: a\nContent-Length: 12", ERR_NONE, 12 },
 		{ "POST / HTTP/1.1\nHost: a\nContent-Length: 0007", ERR_NONE, 7 },
@@ -94,6 +102,7 @@ an_honest_head_passes_with_its_body_length(void **state)
 		{ "GET //a/...//.a/b. HTTP/1.1\nHost: a", ERR_NONE, 0 },
 		{ "GET / HTTP/1.1\nHost: a\nX-Latin: caf\xe9\tx", ERR_NONE, 0 },
 		{ "GET / HTTP/1.1\nHost: a\nAccept: a\nAccept: b", ERR_NONE, 0 },
+		{ "GET / HTTP/1.1\nHost: a\nX_A: v\nContent_Length_: 3\n_: w", ERR_NONE, 0 },
 	};
 
 	(void)state;
@@ -138,6 +147,9 @@ fields_that_are_no_fields_are_refused(void **state)
 		"GET / HTTP/1.1\nHost: a\nX(A): v",
 		"GET / HTTP/1.1\nHost: a\nX\x80: v",
 		"GET / HTTP/1.1\nHost: a\nX-A: v\rX-B: w",
+		"GET / HTTP/1.1\nHost: a\nTransfer_Encoding: chunked",
+		"GET / HTTP/1.1\nHost: a\ncontent_LENGTH: 3",
+		"GET / HTTP/1.1\nHost: a\nIf_None-Match: x",
 		"GET / HTTP/1.1\nHost: a\nX-A: \x01",
 		"GET / HTTP/1.1\nHost: a\nX-A: \x7f",
 	};
@@ -158,9 +170,59 @@ who_is_asked_and_who_asks_is_said_once(void **state)
 		"GET / HTTP/1.1\nHost: user@a",
 		"GET / HTTP/1.1\nHost: a/b",
 		"GET / HTTP/1.1\nHost: a, b",
+		"GET / HTTP/1.1\nHost: ",
+		"GET / HTTP/1.1\nHost: :80",
+		"GET / HTTP/1.1\nHost: a:b",
+		"GET / HTTP/1.1\nHost: a:80:80",
+		"GET / HTTP/1.1\nHost: a:123456",
+		"GET / HTTP/1.1\nHost: ::1",
+		"GET / HTTP/1.1\nHost: [::1",
+		"GET / HTTP/1.1\nHost: [::1]80",
+		"GET / HTTP/1.1\nHost: [::g]",
+		"GET / HTTP/1.1\nHost: [1.2.3.4]",
+		"GET / HTTP/1.1\nHost: []",
+		"GET / HTTP/1.1\nHost: [a]:80",
+		"GET / HTTP/1.1\nHost: [1:2:3:4:5:6:7:8:9:a:b:c:d:e:f:1:2:3:4:5:6:7:8:9:0]",
+		"GET / HTTP/1.1\nHost: a%2eb",
 		"GET / HTTP/1.1\nHost: a\nAuthorization: x\nauthorization: y",
 		"POST / HTTP/1.1\nHost: a\nIdempotency-Key: x\nIdempotency-Key: y",
 		"POST / HTTP/1.1\nHost: a\nContent-Type: x\nContent-Type: y",
+		"GET / HTTP/1.1\nHost: a\nIf-None-Match: \"x\"\nIf-None-Match: \"y\"",
+		"PATCH / HTTP/1.1\nHost: a\nIf-Match: \"x\"\nIf-Match: \"y\"",
+		"GET / HTTP/1.1\nHost: a\nX-Request-Id: x\nx-request-id: y",
+		"GET / HTTP/1.1\nHost: a\nOrigin: x\nOrigin: y",
+	};
+
+	(void)state;
+	CHECK_REFUSED(TABLE, ERR_BAD_REQUEST);
+}
+
+static void
+a_connection_field_may_not_name_other_fields(void **state)
+{
+	static const char *const TABLE[] = {
+		"GET / HTTP/1.1\nHost: a\nConnection: authorization",
+		"GET / HTTP/1.1\nHost: a\nConnection: close, X-Forwarded-For",
+		"GET / HTTP/1.1\nHost: a\nConnection: close\nConnection: Host",
+		"POST / HTTP/1.1\nHost: a\nConnection: content-length\nContent-Length: 3",
+		"GET / HTTP/1.1\nHost: a\nConnection: closed",
+		"GET / HTTP/1.1\nHost: a\nConnection: close;x",
+		"GET / HTTP/1.1\nHost: a\nConnection: clos",
+	};
+
+	(void)state;
+	CHECK_REFUSED(TABLE, ERR_BAD_REQUEST);
+}
+
+static void
+requests_that_only_ask_have_no_body(void **state)
+{
+	static const char *const TABLE[] = {
+		"GET / HTTP/1.1\nHost: a\nContent-Length: 1",
+		"HEAD / HTTP/1.1\nHost: a\nContent-Length: 1",
+		"GET / HTTP/1.1\nHost: a\nTransfer-Encoding: chunked",
+		"HEAD / HTTP/1.1\nHost: a\nTransfer-Encoding: chunked",
+		"GET / HTTP/1.0\nContent-Length: 5",
 	};
 
 	(void)state;
@@ -280,6 +342,8 @@ main(void)
 		cmocka_unit_test(a_head_whose_end_is_in_doubt_is_refused),
 		cmocka_unit_test(fields_that_are_no_fields_are_refused),
 		cmocka_unit_test(who_is_asked_and_who_asks_is_said_once),
+		cmocka_unit_test(a_connection_field_may_not_name_other_fields),
+		cmocka_unit_test(requests_that_only_ask_have_no_body),
 		cmocka_unit_test(a_target_names_one_path_only),
 		cmocka_unit_test(methods_beyond_the_list_are_not_implemented),
 		cmocka_unit_test(unknown_expectations_are_refused),

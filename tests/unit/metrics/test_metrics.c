@@ -285,7 +285,7 @@ the_exposition_of_a_fresh_daemon_is_well_formed(void **state)
 	assert_string_equal(family("wardian_jobs_running")->type, "gauge");
 	assert_string_equal(family("wardian_db_call_seconds")->type, "histogram");
 	assert_int_equal(family("wardian_http_request_duration_seconds")->n_samples, 0);
-	assert_int_equal(family("wardian_http_refused_total")->n_samples, 7);
+	assert_int_equal(family("wardian_http_refused_total")->n_samples, 8);
 	for (size_t i = 0; i < reader.n_families; i++)
 		assert_true(strncmp(reader.families[i].name, "wardian_", 8) == 0 ||
 			    strncmp(reader.families[i].name, "process_", 8) == 0);

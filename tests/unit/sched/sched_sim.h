@@ -46,10 +46,12 @@ static void
 start_node(struct instance *of, char name, bool sole)
 {
 	static const struct job_limits limits = { 0 };
+	static const struct job_quota_defaults quota = { 0 };
 	const char runs_dir[2] = { name, '\0' };
 	const struct sched_options o = { .db = (struct db *)(void *)of,
 		.metrics = metrics,
 		.limits = &limits,
+		.quota = &quota,
 		.node = node_id(name),
 		.cpu_milli = world.cpu_milli,
 		.memory_bytes = 64 * GIB,
@@ -117,7 +119,8 @@ submit(enum behaviour behaviour, int64_t lasts_ms)
 	r->id.b[0] = 9;
 	r->id.b[14] = (uint8_t)(i >> 8);
 	r->id.b[15] = (uint8_t)i;
-	r->tenant.uuid.b[0] = (uint8_t)(1 + draw(3));
+	r->tenant.uuid.b[0] = (uint8_t)(1 + draw(TENANTS - 1));
+	r->project.b[0] = (uint8_t)(1 + draw(PROJECTS - 1));
 	return i;
 }
 
@@ -149,6 +152,7 @@ assert_promises_kept(void)
 	assert_int_equal(world.overlaps_here, 0);
 	assert_int_equal(world.doubles, 0);
 	assert_int_equal(world.out_of_turn, 0);
+	assert_int_equal(world.over_limits, 0);
 	for (size_t i = 0; i < world.n_jobs; i++) {
 		const struct job_row *r = &world.jobs[i];
 

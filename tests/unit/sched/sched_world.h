@@ -28,14 +28,14 @@
 #include "compute.h"
 #include "db.h"
 #include "json.h"
-#include "job.h"
+#include "job_queue.h"
 #include "lock.h"
 #include "loop.h"
 #include "metrics.h"
 #include "result.h"
 #include "sched_internal.h"
 
-enum { JOBS = 256, BOXES = 4096, EVENTS = 4096 };
+enum { JOBS = 256, BOXES = 4096, EVENTS = 4096, TENANTS = 4, PROJECTS = 3 };
 
 enum behaviour {
 	GOES_WELL,
@@ -49,9 +49,14 @@ enum behaviour {
 	LOGS_ERROR      /* clean exit, but the criteria do not hold */
 };
 
+/* Tenants and projects are known by the first byte of their ids.  Limits of 0: none. */
+struct world_tenant {
+	bool suspended;
+	struct job_room limit, project_limit[PROJECTS];
+};
 struct job_row {
 	struct tenant_id tenant;
-	struct uuid id;
+	struct uuid id, project;
 	enum behaviour behaviour;
 	int64_t lasts_ms;
 	/* as in the database */
@@ -88,6 +93,7 @@ static struct world {
 	struct lock db_lock; /* rows; held by a transaction from begin to end; taken first */
 	struct job_row jobs[JOBS], backup[JOBS];
 	size_t n_jobs;
+	struct world_tenant tenants[TENANTS]; /* the database's */
 	struct box boxes[BOXES];
 	size_t n_boxes;
 	int64_t cpu_milli; /* of each node */
@@ -97,7 +103,7 @@ static struct world {
 	_Atomic bool renewals_fail;
 	/* books */
 	int starts, kills, overlaps_here, overlaps_there, overloads, doubles, out_of_turn, moves,
-	    stale;
+	    stale, over_limits, expiries;
 } world;
 
 static const struct environment plain_environment = { .name = "plain", .available = true };
@@ -184,6 +190,67 @@ row_of(struct uuid id)
 	return NULL;
 }
 
+static bool
+is_live(const struct job_row *r)
+{
+	return r->state == JOB_CLAIMED || r->state == JOB_RUNNING || r->state == JOB_CANCELING;
+}
+
+/* What a limit leaves of it, given what the tenant's live jobs hold, or those of a project. */
+static struct job_room
+room_left(const struct job_row *of, bool in_project)
+{
+	const struct world_tenant *t = &world.tenants[of->tenant.uuid.b[0]];
+	struct job_room left = in_project ? t->project_limit[of->project.b[0]] : t->limit;
+
+	left.jobs = left.jobs == 0 ? INT64_MAX : left.jobs;
+	left.cpu_milli = left.cpu_milli == 0 ? INT64_MAX : left.cpu_milli;
+	left.memory_bytes = left.memory_bytes == 0 ? INT64_MAX : left.memory_bytes;
+	for (size_t i = 0; i < world.n_jobs; i++) {
+		const struct job_row *r = &world.jobs[i];
+
+		if (!is_live(r) || uuid_cmp(r->tenant.uuid, of->tenant.uuid) != 0 ||
+		    (in_project && uuid_cmp(r->project, of->project) != 0))
+			continue;
+		left.jobs--;
+		left.cpu_milli -= r->cpu_milli;
+		left.memory_bytes -= r->memory_bytes;
+	}
+	return left;
+}
+
+static bool
+has_room(struct job_room room)
+{
+	return room.jobs > 0 && room.cpu_milli > 0 && room.memory_bytes > 0;
+}
+
+static bool
+is_broken(struct job_room room)
+{
+	return room.jobs < 0 || room.cpu_milli < 0 || room.memory_bytes < 0;
+}
+
+static struct job_queued
+row_shown(const struct job_row *r)
+{
+	return (struct job_queued){ .tenant = r->tenant,
+		.id = r->id,
+		.project = r->project,
+		.state = r->state,
+		.priority = r->priority,
+		.queued_wall_us = r->queued_ms * 1000,
+		.cpu_milli = r->cpu_milli,
+		.memory_bytes = r->memory_bytes,
+		.attempt = r->attempt,
+		.max_attempts = r->max_attempts,
+		.epoch = r->epoch,
+		.lease_owner = r->owner,
+		.cancel_requested = r->cancel,
+		.tenant_room = room_left(r, false),
+		.project_room = room_left(r, true) };
+}
+
 static int
 list_rows(struct db *db, bool (*wanted)(const struct job_row *r, struct uuid node),
     struct uuid node, int64_t max, struct arena *mem, struct job_queued **ret, size_t *ret_n,
@@ -195,23 +262,9 @@ list_rows(struct db *db, bool (*wanted)(const struct job_row *r, struct uuid nod
 	if (db_gate(db, e) < 0)
 		return -1;
 	lock_take(&world.db_lock);
-	for (size_t i = 0; i < world.n_jobs && (int64_t)n < max; i++) {
-		const struct job_row *r = &world.jobs[i];
-
-		if (wanted(r, node))
-			v[n++] = (struct job_queued){ .tenant = r->tenant,
-				.id = r->id,
-				.state = r->state,
-				.priority = r->priority,
-				.queued_wall_us = r->queued_ms * 1000,
-				.cpu_milli = r->cpu_milli,
-				.memory_bytes = r->memory_bytes,
-				.attempt = r->attempt,
-				.max_attempts = r->max_attempts,
-				.epoch = r->epoch,
-				.lease_owner = r->owner,
-				.cancel_requested = r->cancel };
-	}
+	for (size_t i = 0; i < world.n_jobs && (int64_t)n < max; i++)
+		if (wanted(&world.jobs[i], node))
+			v[n++] = row_shown(&world.jobs[i]);
 	lock_give(&world.db_lock);
 	*ret = v;
 	*ret_n = n;
@@ -222,13 +275,11 @@ static bool
 is_waiting(const struct job_row *r, struct uuid node)
 {
 	(void)node;
-	return r->state == JOB_QUEUED && (r->not_before_ms <= sched_now_ms() || r->cancel);
-}
-
-static bool
-is_live(const struct job_row *r)
-{
-	return r->state == JOB_CLAIMED || r->state == JOB_RUNNING || r->state == JOB_CANCELING;
+	if (r->state != JOB_QUEUED || r->cancel)
+		return r->state == JOB_QUEUED;
+	return r->not_before_ms <= sched_now_ms() &&
+	       !world.tenants[r->tenant.uuid.b[0]].suspended && has_room(room_left(r, false)) &&
+	       has_room(room_left(r, true));
 }
 
 static bool
@@ -245,9 +296,10 @@ is_expired(const struct job_row *r, struct uuid node)
 }
 
 int
-job_queue_waiting(struct db *db, int64_t max, struct arena *mem, struct job_queued **ret,
-    size_t *ret_n, struct err *e)
+job_queue_waiting(struct db *db, const struct job_quota_defaults *quota, int64_t max,
+    struct arena *mem, struct job_queued **ret, size_t *ret_n, struct err *e)
 {
+	(void)quota;
 	return list_rows(db, is_waiting, (struct uuid){ 0 }, max, mem, ret, ret_n, e);
 }
 
@@ -266,28 +318,50 @@ job_queue_expired(struct db *db, int64_t grace_ms, int64_t max, struct arena *me
 	return list_rows(db, is_expired, (struct uuid){ 0 }, max, mem, ret, ret_n, e);
 }
 
+static bool
+is_limited(const struct job_row *r)
+{
+	struct job_room of_tenant = room_left(r, false), of_project = room_left(r, true);
+
+	return of_tenant.jobs < 1 || of_project.jobs < 1 || r->cpu_milli > of_tenant.cpu_milli ||
+	       r->cpu_milli > of_project.cpu_milli || r->memory_bytes > of_tenant.memory_bytes ||
+	       r->memory_bytes > of_project.memory_bytes;
+}
+
+static void
+claim_row(
+    struct job_row *r, struct uuid node, int64_t lease_ms, struct job_claim *c, struct arena *mem)
+{
+	r->state = JOB_CLAIMED;
+	r->owner = node;
+	r->epoch++;
+	r->attempt++;
+	r->lease_ms = sched_now_ms() + lease_ms;
+	c->epoch = r->epoch;
+	c->attempt = r->attempt;
+	c->manifest = arena_strdup(mem, "{}");
+	c->created_wall_us = clock_wall_us();
+	world.over_limits += is_broken(room_left(r, false)) || is_broken(room_left(r, true));
+}
+
 int
-job_claim(struct db *db, struct uuid node, int64_t lease_ms, struct job_claim *claims, size_t n,
-    struct arena *mem, struct err *e)
+job_claim(struct db *db, struct uuid node, int64_t lease_ms, const struct job_quota_defaults *quota,
+    struct job_claim *claims, size_t n, struct arena *mem, struct err *e)
 {
 	struct db_sys_tx *tx = NULL;
 
+	(void)quota;
 	if (db_sys_begin(db, &tx, e) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		struct job_row *r = row_of(claims[i].id);
 
-		if (r->state != JOB_QUEUED || r->cancel)
+		if (r->state != JOB_QUEUED || r->cancel ||
+		    world.tenants[r->tenant.uuid.b[0]].suspended)
 			continue;
-		r->state = JOB_CLAIMED;
-		r->owner = node;
-		r->epoch++;
-		r->attempt++;
-		r->lease_ms = sched_now_ms() + lease_ms;
-		claims[i].epoch = r->epoch;
-		claims[i].attempt = r->attempt;
-		claims[i].manifest = arena_strdup(mem, "{}");
-		claims[i].created_wall_us = clock_wall_us();
+		claims[i].limited = is_limited(r);
+		if (!claims[i].limited)
+			claim_row(r, node, lease_ms, &claims[i], mem);
 	}
 	if (db_sys_commit(&tx, e) == 0)
 		return 0;
@@ -381,11 +455,25 @@ job_attempt_known(
 	return 0;
 }
 
+int64_t
+job_idempotency_expire(struct db *db, int64_t older_ms, int64_t max, struct err *e)
+{
+	(void)max;
+	assert_int_equal(older_ms, 24 * 3600 * 1000);
+	if (db_gate(db, e) < 0)
+		return -1;
+	lock_take(&world.db_lock);
+	world.expiries++;
+	lock_give(&world.db_lock);
+	return 0;
+}
+
 int
-job_get(struct db *db, struct tenant_id tenant, struct uuid id, struct arena *mem, struct job *ret,
-    struct err *e)
+job_get(struct db *db, struct tenant_id tenant, const struct scope *scope, struct uuid id,
+    struct arena *mem, struct job *ret, struct err *e)
 {
 	(void)tenant;
+	assert_true(scope->everywhere);
 	if (db_gate(db, e) < 0)
 		return -1;
 	*ret = (struct job){ .id = id, .manifest = arena_strdup(mem, "{}") };

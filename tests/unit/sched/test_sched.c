@@ -68,10 +68,12 @@ static struct sched *
 start_node(struct instance *of, char name)
 {
 	static const struct job_limits limits = { 0 };
+	static const struct job_quota_defaults quota = { 0 };
 	const char runs_dir[2] = { name, '\0' };
 	const struct sched_options o = { .db = (struct db *)(void *)of,
 		.metrics = metrics,
 		.limits = &limits,
+		.quota = &quota,
 		.node = node_id(name),
 		.cpu_milli = world.cpu_milli,
 		.memory_bytes = 64 * GIB,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Deaths, outages, lost answers, slow work and cancel wishes at random, over one node and over two;
- * a seed that fails fails again.  WARDIAN_SIM_SEEDS plays as many seeds instead of a few.
+ * Deaths, outages, lost answers, slow work, cancel wishes and suspended tenants at random, under
+ * limits of tenants and projects, over one node and over two; a seed that fails fails again.
+ * WARDIAN_SIM_SEEDS plays as many seeds instead of a few.
  */
 #define WORLD_TICK_MS 100
 #include "sched_sim.h"
@@ -28,7 +29,7 @@ weather(struct chaos *c)
 	size_t k = draw((uint32_t)c->n_nodes);
 	struct instance *node = c->node[k];
 
-	switch (draw(7)) {
+	switch (draw(8)) {
 	case 0:
 		node->db_down = !node->db_down;
 		break;
@@ -53,6 +54,10 @@ weather(struct chaos *c)
 	case 5:
 		world.jobs[draw((uint32_t)world.n_jobs)].cancel = true;
 		break;
+	case 6:
+		k = draw(TENANTS);
+		world.tenants[k].suspended = !world.tenants[k].suspended;
+		break;
 	default:
 		sim.slowness_ms = (int)draw(400);
 		break;
@@ -67,6 +72,8 @@ clear_up(struct chaos *c)
 		c->node[k]->db_down = false;
 		atomic_store(&world.spawner_down[k], false);
 	}
+	for (size_t k = 0; k < TENANTS; k++)
+		world.tenants[k].suspended = false;
 	atomic_store(&world.lost_acks_percent, 0);
 	sim.slowness_ms = 5;
 	await_all_ended();
@@ -79,6 +86,19 @@ clear_up(struct chaos *c)
 	pass_ms(5000);
 }
 
+/* None that a single job of the mixture would not fit into. */
+static void
+set_limits(void)
+{
+	for (size_t k = 0; k < TENANTS; k++) {
+		struct world_tenant *t = &world.tenants[k];
+
+		t->limit = (struct job_room){ draw(5), draw(2) * (3100 + draw(3000)), 0 };
+		for (size_t i = 0; i < PROJECTS; i++)
+			t->project_limit[i] = (struct job_room){ draw(4), 0, draw(3) * MIB };
+	}
+}
+
 static void
 play_chaos(uint64_t seed, size_t n_nodes)
 {
@@ -87,6 +107,7 @@ play_chaos(uint64_t seed, size_t n_nodes)
 	struct chaos c = { .n_nodes = n_nodes };
 
 	new_world(seed);
+	set_limits();
 	for (int i = 0; i < 60; i++) {
 		size_t k = submit(mixture[draw(ARRAY_LEN(mixture))], draw(40000));
 

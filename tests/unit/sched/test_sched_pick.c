@@ -11,6 +11,8 @@
 
 enum { WAITING_MAX = 2000, RUNNING_MAX = 256 };
 
+static const struct job_room unlimited = { INT64_MAX, INT64_MAX, INT64_MAX };
+
 /* A node, its queue and what runs on it; time is a count of rounds. */
 struct node {
 	struct sched_capacity total;
@@ -55,9 +57,12 @@ ask(struct node *n, unsigned who, int64_t cpu_milli, int64_t memory_bytes, int64
 		.priority = priority,
 		.queued_wall_us = n->now,
 		.cpu_milli = cpu_milli,
-		.memory_bytes = memory_bytes };
+		.memory_bytes = memory_bytes,
+		.tenant_room = unlimited,
+		.project_room = unlimited };
 	n->next_id++;
 	memcpy(c->id.b, &n->next_id, sizeof(n->next_id));
+	c->project.b[0] = 9;
 	n->asked[n->n_waiting++] = n->now;
 }
 
@@ -387,6 +392,91 @@ many_tenants_and_candidates_stay_within_capacity(void **state)
 	test_free(n);
 }
 
+static void
+give_room(struct node *n, unsigned who, struct job_room of_tenant, struct job_room of_project)
+{
+	for (size_t i = 0; i < n->n_waiting; i++)
+		if (n->waiting[i].tenant.uuid.b[15] == who) {
+			n->waiting[i].tenant_room = of_tenant;
+			n->waiting[i].project_room = of_project;
+		}
+}
+
+static void
+a_tenant_gets_no_more_than_its_limits_leave(void **state)
+{
+	const struct job_room two_jobs = { 2, INT64_MAX, INT64_MAX };
+	const struct job_room three_cpus = { 10, 3500, INT64_MAX };
+	const struct job_room two_gib = { 10, INT64_MAX, 2 * GIB };
+	struct node *n = new_node(64, 64, 64);
+
+	(void)state;
+	for (int i = 0; i < 12; i++)
+		ask(n, 1 + (unsigned)i % 4, 1000, GIB, 0);
+	give_room(n, 1, two_jobs, unlimited);
+	give_room(n, 2, unlimited, three_cpus);
+	give_room(n, 3, two_gib, unlimited);
+	for (int i = 0; i < 2; i++)
+		ask(n, 2, 1000, GIB, 0);
+	give_room(n, 2, unlimited, three_cpus);
+	(void)play(n, 64, 100);
+	assert_int_equal(n->started[1], 2);
+	assert_int_equal(n->started[2], 3);
+	assert_int_equal(n->started[3], 2);
+	assert_int_equal(n->started[4], 3);
+	test_free(n);
+}
+
+static void
+a_limited_job_keeps_its_place_before_smaller_ones_of_its_tenant(void **state)
+{
+	const struct job_room one_cpu = { 10, 1000, INT64_MAX };
+	struct node *n = new_node(64, 64, 64);
+
+	(void)state;
+	ask(n, 1, 2000, GIB, 5);
+	ask(n, 1, 500, GIB, 0);
+	ask(n, 2, 500, GIB, 0);
+	give_room(n, 1, one_cpu, unlimited);
+	assert_int_equal(play(n, 64, 100), 1);
+	assert_int_equal(n->started[2], 1);
+	test_free(n);
+}
+
+static void
+a_limited_project_leaves_the_tenant_s_others_alone(void **state)
+{
+	const struct job_room none_left = { 0, INT64_MAX, INT64_MAX };
+	struct node *n = new_node(64, 64, 64);
+
+	(void)state;
+	ask(n, 1, 1000, GIB, 5);
+	n->waiting[0].project.b[0] = 1;
+	n->waiting[0].project_room = none_left;
+	ask(n, 1, 1000, GIB, 0);
+	n->waiting[1].project.b[0] = 2;
+	assert_int_equal(play(n, 64, 100), 1);
+	assert_int_equal(n->waiting[0].project.b[0], 1);
+	test_free(n);
+}
+
+static void
+limits_of_a_tenant_reserve_nothing_of_the_node(void **state)
+{
+	const struct job_room none_left = { 1, 100, INT64_MAX };
+	struct node *n = new_node(4, 64, 64);
+
+	(void)state;
+	ask(n, 1, 4000, GIB, 0);
+	give_room(n, 1, none_left, unlimited);
+	for (int i = 0; i < 5 * SCHED_OVERTAKES_MAX; i++) {
+		ask(n, 2, 3000, GIB, 0);
+		assert_int_equal(play(n, 1, 1), 1);
+	}
+	assert_int_equal(n->reserved.n, 0);
+	test_free(n);
+}
+
 int
 main(void)
 {
@@ -403,6 +493,10 @@ main(void)
 		cmocka_unit_test(more_large_jobs_than_reservations_do_no_harm),
 		cmocka_unit_test(no_job_starves_in_a_thousand_random_rounds),
 		cmocka_unit_test(many_tenants_and_candidates_stay_within_capacity),
+		cmocka_unit_test(a_tenant_gets_no_more_than_its_limits_leave),
+		cmocka_unit_test(a_limited_job_keeps_its_place_before_smaller_ones_of_its_tenant),
+		cmocka_unit_test(a_limited_project_leaves_the_tenant_s_others_alone),
+		cmocka_unit_test(limits_of_a_tenant_reserve_nothing_of_the_node),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "platform_internal.h"
+
+#include <string.h>
+
+extern const unsigned char sql_platform[];
+const struct db_sql platform_sql = { "platform", (const char *)sql_platform };
+
+static bool
+is_platform(struct tenant_id id)
+{
+	return uuid_cmp(id.uuid, tenant_platform_id.uuid) == 0;
+}
+
+static int
+read_locked(struct registry_change *c, struct tenant_id id, struct err *e)
+{
+	const struct db_arg args[] = { DB_ARG_UUID(id.uuid), DB_ARGS_END };
+	const struct db_col cols[] = REGISTRY_COLS(&c->tenant);
+	int rows = db_platform_one(c->tx, "platform_tenant_get", args, cols, c->ask->mem, e);
+
+	if (rows < 0)
+		return -1;
+	return rows == 0 ? err_set(e, ERR_NOT_FOUND, "There is no such tenant") : 0;
+}
+
+int
+registry_begin(
+    struct registry_change *c, const struct platform_ask *a, struct tenant_id id, struct err *e)
+{
+	*c = (struct registry_change){ .ask = a };
+	if (db_platform_begin(a->db, &c->tx, e) < 0 ||
+	    audit_platform_lock(c->tx, tenant_platform_id, e) < 0)
+		return -1;
+	/* Before its log is locked: an unknown tenant has none. */
+	if (read_locked(c, id, e) < 0)
+		return -1;
+	if (is_platform(id))
+		return 0;
+	if (audit_platform_lock(c->tx, id, e) < 0)
+		return -1;
+	return read_locked(c, id, e); /* as it is under the lock */
+}
+
+int
+registry_commit(struct registry_change *c, const char *action, const char *resource,
+    const char *changes, struct err *e)
+{
+	struct audit_note note = {
+		.by = c->ask->by, .action = action, .resource = resource, .changes = changes
+	};
+	struct tenant_id id = c->tenant.id;
+
+	if (audit_platform_append(c->tx, tenant_platform_id, &note, c->ask->mem, e) < 0)
+		return -1;
+	if (!is_platform(id) && audit_platform_append(c->tx, id, &note, c->ask->mem, e) < 0)
+		return -1;
+	return db_platform_commit(&c->tx, e);
+}
+
+void
+registry_done(struct registry_change *c)
+{
+	db_platform_tx_free(c->tx);
+	c->tx = NULL;
+}
+
+int
+registry_exec(struct registry_change *c, const char *stmt, const struct db_arg *args, struct err *e)
+{
+	return db_platform_exec(c->tx, stmt, args, e) < 0 ? -1 : 0;
+}
+
+int
+customers_only(const struct platform_tenant *t, struct err *e)
+{
+	if (strcmp(t->kind, "customer") == 0)
+		return 0;
+	return err_set(e, ERR_CONFLICT,
+	    "This is the platform's own tenant, whose users are the operators; it stays as it is");
+}
+
+const char *
+changed_text(
+    const struct platform_ask *a, const char *member, const char *before, const char *after)
+{
+	enum { CHANGES_MAX_BYTES = 16 << 10 };
+	AUTO_BUF b = { 0 };
+	struct json_out o;
+
+	buf_init(&b, CHANGES_MAX_BYTES);
+	json_out_init(&o, &b);
+	json_out_begin(&o);
+	json_out_key(&o, member);
+	json_out_begin_array(&o);
+	json_out_text(&o, before);
+	json_out_text(&o, after);
+	json_out_end_array(&o);
+	json_out_end(&o);
+	return b.p == NULL ? NULL : arena_strndup(a->mem, b.p, b.n);
+}
+
+const char *
+asker(const struct platform_ask *a, char out[static ID_STR_SIZE])
+{
+	return a->by->who == NULL ? "system" : principal_format(a->by->who, out);
+}
+
+/* --- pages ------------------------------------------------------------------------------------ */
+
+struct uuid
+before_or_newest(struct uuid before)
+{
+	struct uuid greatest;
+
+	memset(&greatest, 0xff, sizeof(greatest));
+	return uuid_is_nil(before) ? greatest : before;
+}
+
+int
+page_rows_init(struct page_rows *r, struct arena *mem, size_t size, int64_t limit, struct err *e)
+{
+	REQUIRE(limit > 0);
+	*r = (struct page_rows){ .size = size, .max = (size_t)limit + 1 };
+	r->at = arena_array(mem, r->max, size);
+	return r->at == NULL ? arena_err(e) : 0;
+}
+
+void
+page_rows_add(struct page_rows *r, const void *row)
+{
+	REQUIRE(r->n < r->max);
+	memcpy((char *)r->at + r->n++ * r->size, row, r->size);
+}
+
+bool
+page_rows_more(struct page_rows *r)
+{
+	bool more = r->n == r->max;
+
+	r->n -= more;
+	return more;
+}

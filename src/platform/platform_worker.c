@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "clock.h"
+#include "lock.h"
+#include "object.h"
+#include "platform_delete_internal.h"
+
+#include <string.h>
+
+enum {
+	LOOK_MS = 1000, /* between looks for work; a step that got on is followed by the next */
+	SOON_MS = 50,
+	ARENA_BYTES = 4 << 20,
+	MINE_MAX = 16, /* as many as platform_work_mine returns */
+};
+
+struct platform_worker {
+	/* immutable */
+	struct platform_worker_options o;
+	struct thread thread;
+	/* under lock */
+	struct lock lock;
+	struct cond woken;
+	bool wake, stop;
+	/* worker thread */
+	bool failing; /* logged once per outage */
+};
+
+/* --- files of this node ----------------------------------------------------------------------- */
+
+struct mine {
+	struct uuid operation, target;
+	struct {
+		struct uuid operation, target;
+	} at[MINE_MAX];
+	size_t n;
+};
+
+static int
+keep_mine(void *ctx, struct err *e)
+{
+	struct mine *m = ctx;
+
+	if (m->n == MINE_MAX)
+		return err_set(e, ERR_DB_SCHEMA, "platform_work_mine returned too many rows");
+	m->at[m->n].operation = m->operation;
+	m->at[m->n++].target = m->target;
+	return 0;
+}
+
+static int
+report_done(struct platform_worker *w, struct uuid operation, struct err *e)
+{
+	const struct db_arg args[] = { DB_ARG_UUID(operation), DB_ARG_UUID(w->o.node),
+		DB_ARGS_END };
+	AUTO(db_platform_tx) tx = NULL;
+
+	if (db_platform_begin(w->o.db, &tx, e) < 0 ||
+	    db_platform_exec(tx, "platform_work_mine_done", args, e) < 0)
+		return -1;
+	return db_platform_commit(&tx, e);
+}
+
+static int
+remove_files(struct platform_worker *w, struct arena *mem, struct err *e)
+{
+	const struct db_arg args[] = { DB_ARG_UUID(w->o.node), DB_ARGS_END };
+	struct mine m = { .n = 0 };
+	const struct db_col cols[] = { DB_UUID("operation_id", &m.operation),
+		DB_UUID("target", &m.target), DB_COLS_END };
+	char dir[UUID_STR_SIZE];
+
+	if (db_platform_read_each(
+		w->o.db, "platform_work_mine", args, cols, mem, keep_mine, &m, e) < 0)
+		return -1;
+	for (size_t i = 0; i < m.n; i++) {
+		uuid_format(m.at[i].target, dir);
+		if (object_remove_tree(w->o.runs_dirfd, dir, e) < 0)
+			return err_wrap(e, "removing the files of tenant %s", dir);
+		if (w->o.forget != NULL)
+			w->o.forget(w->o.ctx, (struct tenant_id){ m.at[i].target });
+		if (report_done(w, m.at[i].operation, e) < 0)
+			return -1;
+		log_info(&w->o.log, "removed the files of deleted tenant %s", dir);
+	}
+	return 0;
+}
+
+/* --- operations ------------------------------------------------------------------------------- */
+
+/* 1 and the operation whose lease was taken, 0 when there is none to work on. */
+static int
+claim(struct platform_worker *w, struct deletion *d, const char **ret_name, struct err *e)
+{
+	const struct db_arg args[] = { DB_ARG_UUID(w->o.node), DB_ARGS_END };
+	const struct db_col cols[] = { DB_UUID("operation_id", &d->operation),
+		DB_UUID("target", &d->tenant.uuid), DB_TEXT("target_name", ret_name),
+		DB_TEXT("stage", &d->stage), DB_COLS_END };
+	AUTO(db_platform_tx) tx = NULL;
+	int rows;
+
+	if (db_platform_begin(w->o.db, &tx, e) < 0)
+		return -1;
+	rows = db_platform_one(tx, "platform_work_claim", args, cols, d->mem, e);
+	if (rows < 0 || db_platform_commit(&tx, e) < 0)
+		return -1;
+	return rows;
+}
+
+/* One step of one operation; the milliseconds after which to look again, or -1. */
+static int
+work(struct platform_worker *w, struct arena *mem, struct err *e)
+{
+	struct deletion d = { .db = w->o.db, .mem = mem, .node = w->o.node };
+	const char *name = "";
+	bool waits;
+	int found;
+
+	if (remove_files(w, mem, e) < 0)
+		return -1;
+	found = claim(w, &d, &name, e);
+	if (found <= 0)
+		return found < 0 ? -1 : LOOK_MS;
+	waits = strcmp(d.stage, "rows") != 0;
+	if (deletion_step(&d, e) < 0)
+		return err_wrap(e, "deleting tenant %.63s", name);
+	return waits ? LOOK_MS / 4 : SOON_MS;
+}
+
+static int
+look(struct platform_worker *w)
+{
+	AUTO(arena) mem = arena_new(ARENA_BYTES);
+	struct err e = { 0 };
+	int next_ms = -1;
+
+	if (mem == NULL)
+		err_set(&e, ERR_NO_MEMORY, "there is no memory for the work of the platform");
+	else
+		next_ms = work(w, mem, &e);
+	if (next_ms < 0 && !w->failing)
+		log_err(&w->o.log, LOG_LEVEL_WARN, &e, "work of the platform is held up");
+	w->failing = next_ms < 0;
+	return next_ms < 0 ? LOOK_MS : next_ms;
+}
+
+static void *
+run(void *arg)
+{
+	struct platform_worker *w = arg;
+	int pause_ms = SOON_MS;
+
+	for (;;) {
+		struct deadline d = deadline_in_ms(pause_ms);
+		bool stop;
+
+		lock_take(&w->lock);
+		while (!w->stop && !w->wake && cond_wait(&w->woken, &w->lock, d))
+			;
+		w->wake = false;
+		stop = w->stop;
+		lock_give(&w->lock);
+		if (stop)
+			return NULL;
+		pause_ms = look(w);
+	}
+}
+
+static void
+done(struct platform_worker *w)
+{
+	cond_done(&w->woken);
+	lock_done(&w->lock);
+	free(w);
+}
+
+int
+platform_worker_start(
+    const struct platform_worker_options *o, struct platform_worker **ret, struct err *e)
+{
+	struct platform_worker *w = calloc(1, sizeof(*w));
+
+	if (w == NULL)
+		return err_set(e, ERR_NO_MEMORY, "there is no memory for the platform's worker");
+	w->o = *o;
+	lock_init(&w->lock);
+	cond_init(&w->woken);
+	if (thread_start(&w->thread, "platform", run, w, e) < 0) {
+		done(w);
+		return -1;
+	}
+	*ret = w;
+	return 0;
+}
+
+static void
+tell(struct platform_worker *w, bool stop)
+{
+	lock_take(&w->lock);
+	w->wake = true;
+	w->stop = w->stop || stop;
+	cond_wake_all(&w->woken);
+	lock_give(&w->lock);
+}
+
+void
+platform_worker_wake(struct platform_worker *w)
+{
+	tell(w, false);
+}
+
+void
+platform_worker_stop(struct platform_worker *w)
+{
+	if (w == NULL)
+		return;
+	tell(w, true);
+	thread_join(&w->thread);
+	done(w);
+}
