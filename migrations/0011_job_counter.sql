@@ -54,10 +54,12 @@ create index job_queue_lane on job_queue (tenant_id, project_id, priority desc, 
 -- Jobs of one project, and ended ones by how they ended.
 drop index job_project;
 create index job_project on job (tenant_id, project_id, job_id) where project_id is not null;
-create index job_project_end on job (tenant_id, project_id, end_state, job_id) where end_state is not null;
+create index job_project_end on job (tenant_id, end_state, project_id, job_id) where end_state is not null;
 -- Old keys of a tenant.
 create index idempotency_age on idempotency (tenant_id, created_at) where created_at is not null;
 
+create policy job_day_sched on job_day to wardian_sched using (true) with check (true);
+grant select on job_day to wardian_sched;
 grant update (accepted) on job_day to wardian_api;
 grant insert (tenant_id, project_id) on job_use to wardian_api;
 grant update (jobs_left, output_bytes) on job_use to wardian_sched;

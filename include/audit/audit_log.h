@@ -54,13 +54,16 @@ struct audit_row {
 	const char *changes; /* JSON, or NULL */
 };
 struct audit_page {
-	int64_t last; /* number of the last entry that was seen; 0: begin */
+	int64_t last; /* where the page before ended; 0: begin */
+	int64_t upto; /* the newest entry to show; 0: all that are there */
 	bool oldest_first;
 	int64_t limit;
 };
+/* *ret_next: `last` of the next page, 0 when there is none.  A page may have less than limit rows,
+ * or none, and still be followed by another: what is rare is not looked for without end. */
 int audit_list(struct db *db, struct tenant_id tenant, const struct audit_filter *f,
     const struct audit_page *p, struct arena *mem, struct audit_row **ret, size_t *ret_n,
-    bool *ret_more, struct err *e) MUST_CHECK;
+    int64_t *ret_next, struct err *e) MUST_CHECK;
 void audit_row_print(const struct audit_row *row, struct json_out *o);
 
 /*

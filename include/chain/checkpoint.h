@@ -53,7 +53,7 @@ int checkpoint_parse(const char *line, size_t n, struct checkpoint *ret, struct 
 enum { CHECKPOINT_LINKS_MAX = 1 << 16 };
 struct checkpoint_trail {
 	int64_t n_lines;
-	struct checkpoint last; /* with n_lines > 0 */
+	struct checkpoint last; /* that could be read; number 0: none */
 	/* of the trail */
 	struct tenant_id tenant;
 	bool any_previous; /* of the next line: the first one of a part may follow anything */

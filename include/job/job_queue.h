@@ -113,9 +113,11 @@ struct job_move {
 };
 /*
  * Applies moves in order, in one transaction; with job_claim the only caller of the only statement
- * that writes a state.  Each move must be a row of job_fsm.def other than CLAIM.  Any n, the same
- * job several times too.
+ * that writes a state, and what jobs hold of the limits.  Each move must be a row of job_fsm.def
+ * other than CLAIM.  Any n, the same job several times too; up to JOB_MOVE_BATCH different jobs are
+ * one statement, and transactions with one such statement cannot deadlock.
  */
+enum { JOB_MOVE_BATCH = JOB_CLAIM_MAX };
 int job_move(struct db_sys_tx *tx, struct job_move *moves, size_t n, struct err *e) MUST_CHECK;
 
 /* The record of one finished attempt; in the same transaction as its move, and after it, when it

@@ -145,9 +145,10 @@ void platform_operation_print(const struct platform_operation *op, struct json_o
 
 /*
  * A thread that carries operations on: cancels the tenant's jobs, waits until none is alive,
- * removes this node's files, waits for the other nodes, deletes the rows in bounded batches.  Every
- * step can be repeated, so a crash at any point costs nothing; one daemon at a time holds an
- * operation's lease for the steps in the database.
+ * removes this node's files, waits for the other nodes that ran its jobs, deletes the rows in
+ * bounded batches.  Every step can be repeated, so a crash at any point costs nothing; one daemon
+ * at a time holds an operation's lease for the steps in the database.  Nodes that nobody waits for
+ * remove what they have when they learn of the deletion, also after it is done.
  */
 struct platform_worker;
 struct platform_worker_options {
@@ -155,8 +156,8 @@ struct platform_worker_options {
 	struct uuid node;
 	int runs_dirfd; /* stays the caller's */
 	/* Forgets what this daemon keeps of a tenant outside of the database and its run
-	 * directories; may be NULL. */
-	void (*forget)(void *ctx, struct tenant_id tenant);
+	 * directories; may be NULL.  What fails is tried again. */
+	int (*forget)(void *ctx, struct tenant_id tenant, struct err *e);
 	void *ctx;
 	struct log log;
 };

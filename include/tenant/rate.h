@@ -7,8 +7,9 @@
  * per source and key for credentials that were refused.  A bucket holds two seconds' worth. Nothing
  * blocks but the thread that exchanges, twice a second, what daemons on one database have let
  * through: n daemons together exceed a limit by at most what n - 1 of them let through in
- * RATES_EXCHANGE_MS, once per burst.  Sources and refusals are counted by each daemon alone.
- * Thread-safe.
+ * RATES_EXCHANGE_MS, once per burst.  A limit that an operator set holds from the first exchange
+ * after it, for a caller that is new to a daemon within some tens of milliseconds; until then the
+ * default does.  Sources and refusals are counted by each daemon alone.  Thread-safe.
  */
 
 #include "access.h"

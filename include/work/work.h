@@ -21,10 +21,12 @@ int work_new(
     const char *name, int n_threads, int capacity, struct work **ret, struct err *e) MUST_CHECK;
 /* Queues fn(arg); -1 with ERR_BUSY when the pool is full, ERR_STOPPING after work_stop. */
 int work_push(struct work *w, void (*fn)(void *arg), void *arg, struct err *e) MUST_CHECK;
-/* The same for one class, which may hold a quarter of the places (at least one), and three quarters
- * of the threads (all, when there are fewer than two), so that others always find both. */
-int work_push_for(
-    struct work *w, uint64_t class, void (*fn)(void *arg), void *arg, struct err *e) MUST_CHECK;
+/* The same for one class, which may hold a quarter of the places (at least one), so that others
+ * always find one.  WIDE: it may hold three quarters of the threads (all, when there are fewer than
+ * two).  NARROW: at most two, for items of a class that only wait for each other. */
+enum work_width { WORK_WIDE, WORK_NARROW };
+int work_push_for(struct work *w, uint64_t class, enum work_width width, void (*fn)(void *arg),
+    void *arg, struct err *e) MUST_CHECK;
 int work_depth(struct work *w); /* items waiting now */
 /* Refuses new items, runs those that wait, joins the threads.  Idempotent; called by the thread
  * that made the pool, never by an item. */

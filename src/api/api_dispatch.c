@@ -300,10 +300,23 @@ class_of(const struct req *rq)
 	return class;
 }
 
+/* Changes of one tenant wait for each other's lock of its audit log, each with a connection to the
+ * database in hand; more than two of them would only keep both from others.  Submissions are stored
+ * together instead. */
+static enum work_width
+width_of(const struct req *rq)
+{
+	const struct route *r = rq->route;
+
+	return r == NULL || r->method == ROUTE_GET || (r->flags & ROUTE_TOGETHER) != 0
+		   ? WORK_WIDE
+		   : WORK_NARROW;
+}
+
 int
 req_push(struct req *rq, void (*fn)(void *rq), struct err *e)
 {
-	if (work_push_for(rq->api->o.work, class_of(rq), fn, rq, e) == 0)
+	if (work_push_for(rq->api->o.work, class_of(rq), width_of(rq), fn, rq, e) == 0)
 		return 0;
 	metrics_add_by(rq->api->o.metrics, METRIC_HTTP_REFUSED, "queue", 1);
 	return -1;

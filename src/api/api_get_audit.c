@@ -70,18 +70,17 @@ reply_page(struct req *rq, const struct audit_query *q, struct err *e)
 	struct audit_row *rows;
 	struct json_out *o;
 	struct uuid last;
+	int64_t next;
 	size_t n;
-	bool more;
 
 	if (record(rq, q, "list", e) < 0 || audit_list(rq->api->o.db, rq->who.tenant, &q->filter,
-						&page, rq->mem, &rows, &n, &more, e) < 0)
+						&page, rq->mem, &rows, &n, &next, e) < 0)
 		return -1;
 	o = page_rows(rq);
 	for (size_t i = 0; i < n; i++)
 		audit_row_print(&rows[i], o);
-	if (more)
-		last = page_number(rows[n - 1].number);
-	return page_end(rq, &q->page, more ? &last : NULL, e);
+	last = page_number(next);
+	return page_end(rq, &q->page, next != 0 ? &last : NULL, e);
 }
 
 /* --- the whole as a file ---------------------------------------------------------------------- */

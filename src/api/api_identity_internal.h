@@ -14,7 +14,12 @@
 /* --- bodies ----------------------------------------------------------------------------------- */
 
 /* The decoder counts bytes, the stores characters of at most four. */
-enum { WISH_NAME_BYTES = 4 * IDENTITY_NAME_MAX, WISH_TITLE_BYTES = 4 * IDENTITY_TITLE_MAX };
+enum {
+	WISH_NAME_BYTES = 4 * IDENTITY_NAME_MAX,
+	WISH_TITLE_BYTES = 4 * IDENTITY_TITLE_MAX,
+	WISH_EMAIL_BYTES = 4 * IDENTITY_EMAIL_MAX,
+	WISH_SUBJECT_BYTES = 4 * IDENTITY_SUBJECT_MAX
+};
 
 /* Members of a patch: absent is unchanged.  Nullable ones need req_cleared after the decoding. */
 #define PATCH_TEXT(nm, t, max_n, fl)                                                               \

@@ -7,9 +7,9 @@ read_change(struct req *rq, struct identity_user_change *c, struct err *e)
 	const char *issuer = NULL;
 	const struct json_field fields[] = {
 		PATCH_TEXT("name", &c->name, WISH_NAME_BYTES, 0),
-		PATCH_TEXT("email", &c->email, 4 * IDENTITY_EMAIL_MAX, JSON_NULLABLE),
+		PATCH_TEXT("email", &c->email, WISH_EMAIL_BYTES, JSON_NULLABLE),
 		JSON_TEXT("issuer", &issuer, 1, ID_STR_SIZE, JSON_NULLABLE),
-		PATCH_TEXT("subject", &c->subject, 4 * IDENTITY_SUBJECT_MAX, JSON_NULLABLE),
+		PATCH_TEXT("subject", &c->subject, WISH_SUBJECT_BYTES, JSON_NULLABLE),
 		PATCH_FLAG("disabled", &c->disabled),
 		JSON_FIELDS_END,
 	};

@@ -8,9 +8,9 @@ read_wish(struct req *rq, struct roles_wish *roles, struct identity_user_new *n,
 	const struct json_field fields[] = {
 		JSON_TEXT("name", &n->name, 1, WISH_NAME_BYTES, JSON_REQUIRED),
 		JSON_TEXT("kind", &kind, 1, IDENTITY_NAME_MAX, 0),
-		JSON_TEXT("email", &n->email, 1, 4 * IDENTITY_EMAIL_MAX, JSON_NULLABLE),
+		JSON_TEXT("email", &n->email, 1, WISH_EMAIL_BYTES, JSON_NULLABLE),
 		JSON_TEXT("issuer", &issuer, 1, ID_STR_SIZE, JSON_NULLABLE),
-		JSON_TEXT("subject", &n->subject, 1, 4 * IDENTITY_SUBJECT_MAX, JSON_NULLABLE),
+		JSON_TEXT("subject", &n->subject, 1, WISH_SUBJECT_BYTES, JSON_NULLABLE),
 		WISH_ROLES(roles),
 		JSON_FIELDS_END,
 	};

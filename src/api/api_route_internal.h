@@ -43,6 +43,7 @@ enum {
 	ROUTE_QUIET = 1,     /* probes: logged at debug */
 	ROUTE_INLINE = 2,    /* answered on the HTTP loop, so that a full queue does not hide it */
 	ROUTE_QUERY = 4,     /* the handler reads query parameters; without it, any is refused */
+	ROUTE_TOGETHER = 32, /* a change that is stored together with others (group commit) */
 	ROUTE_SENSITIVE = 8, /* successful reads are recorded in the audit log, too */
 	ROUTE_BODY_OPTIONAL = 16 /* no body counts as {} */
 };

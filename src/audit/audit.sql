@@ -22,46 +22,99 @@ insert into audit_log (tenant_id, number, at, entry, hash)
 select $1::uuid, m.number, m.at, $2::text, m.hash from moved m;
 
 -- :name audit_page_newest :role api
--- Newest first, below $2 (NULL: from the end) and above $3.
+-- Newest first, up to $2 and above $3.  One of the three ways is taken, each with an index of its own,
+-- so that one plan does for all filters.
 select a.number, a.at, a.hash, a.action, a.actor, a.resource, a.outcome,
 	j.actor ->> 'type' as actor_type, j.actor ->> 'name' as actor_name,
 	j.actor ->> 'user' as actor_user, j.actor ->> 'support' as actor_support,
 	j.reason, j.source, j.request_id, nullif(j.changes, 'null') as changes
-from audit_log a
+from (
+	(select l.number, l.at, l.hash, l.action, l.actor, l.resource, l.outcome, l.entry
+	from audit_log l
+	where $9::text is null and $6::text is null
+		and l.tenant_id = $1::uuid and l.number <= $2::bigint and l.number > $3::bigint
+		and ($4::timestamptz is null or l.at >= $4::timestamptz)
+		and ($5::timestamptz is null or l.at < $5::timestamptz)
+		and ($7::text is null or l.action = $7::text)
+		and ($8::text is null or starts_with(l.action, $8::text))
+		and ($10::text is null or l.outcome = $10::text)
+	order by l.number desc
+	limit $11::bigint)
+	union all
+	(select l.number, l.at, l.hash, l.action, l.actor, l.resource, l.outcome, l.entry
+	from audit_log l
+	where $9::text is not null and l.resource = $9::text and ($6::text is null or l.actor = $6::text)
+		and l.tenant_id = $1::uuid and l.number <= $2::bigint and l.number > $3::bigint
+		and ($4::timestamptz is null or l.at >= $4::timestamptz)
+		and ($5::timestamptz is null or l.at < $5::timestamptz)
+		and ($7::text is null or l.action = $7::text)
+		and ($8::text is null or starts_with(l.action, $8::text))
+		and ($10::text is null or l.outcome = $10::text)
+	order by l.number desc
+	limit $11::bigint)
+	union all
+	(select l.number, l.at, l.hash, l.action, l.actor, l.resource, l.outcome, l.entry
+	from audit_log l
+	where $9::text is null and $6::text is not null and l.actor = $6::text
+		and l.tenant_id = $1::uuid and l.number <= $2::bigint and l.number > $3::bigint
+		and ($4::timestamptz is null or l.at >= $4::timestamptz)
+		and ($5::timestamptz is null or l.at < $5::timestamptz)
+		and ($7::text is null or l.action = $7::text)
+		and ($8::text is null or starts_with(l.action, $8::text))
+		and ($10::text is null or l.outcome = $10::text)
+	order by l.number desc
+	limit $11::bigint)
+) a
 cross join lateral jsonb_to_record(a.entry::jsonb)
 	as j (actor jsonb, reason text, source text, request_id text, changes jsonb)
-where a.tenant_id = $1::uuid
-	and a.number < coalesce($2::bigint, 9223372036854775807) and a.number > $3::bigint
-	and ($4::timestamptz is null or a.at >= $4::timestamptz)
-	and ($5::timestamptz is null or a.at < $5::timestamptz)
-	and ($6::text is null or a.actor = $6::text)
-	and ($7::text is null or a.action = $7::text)
-	and ($8::text is null or starts_with(a.action, $8::text))
-	and ($9::text is null or a.resource = $9::text)
-	and ($10::text is null or a.outcome = $10::text)
-order by a.number desc
-limit $11::bigint;
+order by a.number desc;
 
 -- :name audit_page_oldest :role api
--- Oldest first, up to $2 (NULL: to the end) and above $3.
+-- The same, oldest first.
 select a.number, a.at, a.hash, a.action, a.actor, a.resource, a.outcome,
 	j.actor ->> 'type' as actor_type, j.actor ->> 'name' as actor_name,
 	j.actor ->> 'user' as actor_user, j.actor ->> 'support' as actor_support,
 	j.reason, j.source, j.request_id, nullif(j.changes, 'null') as changes
-from audit_log a
+from (
+	(select l.number, l.at, l.hash, l.action, l.actor, l.resource, l.outcome, l.entry
+	from audit_log l
+	where $9::text is null and $6::text is null
+		and l.tenant_id = $1::uuid and l.number <= $2::bigint and l.number > $3::bigint
+		and ($4::timestamptz is null or l.at >= $4::timestamptz)
+		and ($5::timestamptz is null or l.at < $5::timestamptz)
+		and ($7::text is null or l.action = $7::text)
+		and ($8::text is null or starts_with(l.action, $8::text))
+		and ($10::text is null or l.outcome = $10::text)
+	order by l.number
+	limit $11::bigint)
+	union all
+	(select l.number, l.at, l.hash, l.action, l.actor, l.resource, l.outcome, l.entry
+	from audit_log l
+	where $9::text is not null and l.resource = $9::text and ($6::text is null or l.actor = $6::text)
+		and l.tenant_id = $1::uuid and l.number <= $2::bigint and l.number > $3::bigint
+		and ($4::timestamptz is null or l.at >= $4::timestamptz)
+		and ($5::timestamptz is null or l.at < $5::timestamptz)
+		and ($7::text is null or l.action = $7::text)
+		and ($8::text is null or starts_with(l.action, $8::text))
+		and ($10::text is null or l.outcome = $10::text)
+	order by l.number
+	limit $11::bigint)
+	union all
+	(select l.number, l.at, l.hash, l.action, l.actor, l.resource, l.outcome, l.entry
+	from audit_log l
+	where $9::text is null and $6::text is not null and l.actor = $6::text
+		and l.tenant_id = $1::uuid and l.number <= $2::bigint and l.number > $3::bigint
+		and ($4::timestamptz is null or l.at >= $4::timestamptz)
+		and ($5::timestamptz is null or l.at < $5::timestamptz)
+		and ($7::text is null or l.action = $7::text)
+		and ($8::text is null or starts_with(l.action, $8::text))
+		and ($10::text is null or l.outcome = $10::text)
+	order by l.number
+	limit $11::bigint)
+) a
 cross join lateral jsonb_to_record(a.entry::jsonb)
 	as j (actor jsonb, reason text, source text, request_id text, changes jsonb)
-where a.tenant_id = $1::uuid
-	and a.number <= coalesce($2::bigint, 9223372036854775807) and a.number > $3::bigint
-	and ($4::timestamptz is null or a.at >= $4::timestamptz)
-	and ($5::timestamptz is null or a.at < $5::timestamptz)
-	and ($6::text is null or a.actor = $6::text)
-	and ($7::text is null or a.action = $7::text)
-	and ($8::text is null or starts_with(a.action, $8::text))
-	and ($9::text is null or a.resource = $9::text)
-	and ($10::text is null or a.outcome = $10::text)
-order by a.number
-limit $11::bigint;
+order by a.number;
 
 -- :name audit_raw :role api
 -- Entries as they were hashed, oldest first, up to $2 and above $3.

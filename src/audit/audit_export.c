@@ -101,28 +101,39 @@ take_raw(void *ctx, struct err *e)
 }
 
 static int
-write_ndjson(struct exporter *x, struct err *e)
+write_entries(struct exporter *x, struct err *e)
 {
-	struct export_end end = { .tenant = x->tenant, .head = x->ends.head };
+	int64_t above = x->filter->after, piece = AUDIT_SCAN_ENTRIES;
+	bool scans = audit_filter_scans(x->filter);
 	struct db_col cols[AUDIT_RAW_COLS];
-	int64_t n = PAGE_ENTRIES;
 	struct audit_where w;
-	const char *filter;
 
 	audit_raw_cols(&x->raw, cols);
 	audit_where_fill(&w, x->tenant, x->filter, PAGE_ENTRIES);
-	w.args[AUDIT_WHERE_TO].v.i64 = x->ends.last;
-	w.args[AUDIT_WHERE_ABOVE].v.i64 = x->filter->after;
-	while (n == PAGE_ENTRIES) {
+	while (above < x->ends.last) {
+		int64_t to = scans && x->ends.last - above > piece ? above + piece : x->ends.last;
+		int64_t n;
+
+		w.args[AUDIT_WHERE_ABOVE].v.i64 = above;
+		w.args[AUDIT_WHERE_TO].v.i64 = to;
 		if (audit_desk_goes_on(x->desk, e) < 0)
 			return -1;
 		n = db_read_each(
 		    x->desk->o.db, x->tenant, "audit_raw", w.args, cols, x->mem, take_raw, x, e);
 		if (n < 0)
 			return -1;
-		w.args[AUDIT_WHERE_ABOVE].v.i64 = x->raw.entry.number;
+		above = n == PAGE_ENTRIES ? x->raw.entry.number : to;
 	}
-	if (audit_filter_print(x->filter, x->mem, &filter, e) < 0)
+	return 0;
+}
+
+static int
+write_ndjson(struct exporter *x, struct err *e)
+{
+	struct export_end end = { .tenant = x->tenant, .head = x->ends.head };
+	const char *filter;
+
+	if (write_entries(x, e) < 0 || audit_filter_print(x->filter, x->mem, &filter, e) < 0)
 		return -1;
 	end.count = x->count;
 	export_print_end(&end, filter, &x->out);
@@ -166,29 +177,26 @@ static int
 write_csv(struct exporter *x, struct err *e)
 {
 	struct audit_page page = {
-		.oldest_first = true, .limit = PAGE_ENTRIES, .last = x->filter->after
+		.oldest_first = true, .limit = PAGE_ENTRIES, .upto = x->ends.last
 	};
 	struct audit_row *rows;
-	bool more = true;
 	size_t n;
 
 	buf_str(&x->out,
 	    "number,at,action,actor_type,actor_id,actor_name,actor_user,actor_support,resource,"
 	    "outcome,reason,source,request_id,changes,hash\r\n");
-	while (more) {
+	do {
 		arena_reset(x->mem);
 		if (audit_desk_goes_on(x->desk, e) < 0 ||
-		    audit_list(x->desk->o.db, x->tenant, x->filter, &page, x->mem, &rows, &n, &more,
-			e) < 0)
+		    audit_list(x->desk->o.db, x->tenant, x->filter, &page, x->mem, &rows, &n,
+			&page.last, e) < 0)
 			return -1;
-		for (size_t i = 0; i < n && rows[i].number <= x->ends.last; i++) {
+		for (size_t i = 0; i < n; i++) {
 			put_row(&x->out, &rows[i]);
 			if (write_out(x, WRITE_BYTES, e) < 0)
 				return -1;
 		}
-		more = more && n > 0 && rows[n - 1].number < x->ends.last;
-		page.last = n == 0 ? 0 : rows[n - 1].number;
-	}
+	} while (page.last != 0);
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 #include "audit_internal.h"
 
 #include "auth.h"
+#include "fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -76,7 +77,7 @@ audit_file_last(int fd, struct checkpoint *ret, uint8_t digest[static CHAIN_HASH
 {
 	char p[TAIL_BYTES];
 	const char *line, *end;
-	int64_t size, from;
+	int64_t size = 0, from;
 	size_t n = 0;
 
 	if (size_of(fd, &size, e) < 0)
@@ -133,7 +134,7 @@ audit_file_find(int fd, int64_t after, int64_t *ret_offset, int64_t *ret_end, st
 {
 	/* Lines that begin before `low` are not above `after`; the first that begins behind `high`
 	 * is, or there is none. */
-	int64_t low = 0, high, end;
+	int64_t low = 0, high, end = 0;
 	uint8_t digest[CHAIN_HASH_SIZE];
 	struct checkpoint last;
 	struct err why = { 0 };
@@ -157,5 +158,70 @@ audit_file_find(int fd, int64_t after, int64_t *ret_offset, int64_t *ret_end, st
 	}
 	*ret_offset = low;
 	*ret_end = end > low ? end : low;
+	return 0;
+}
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+int
+audit_file_read(int dirfd, struct tenant_id tenant, struct audit_file *ret, struct err *e)
+{
+	char name[AUDIT_FILE_NAME_SIZE];
+	int found;
+
+	*ret = (struct audit_file){ .fd = openat(dirfd, audit_file_name(tenant, name),
+					O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) };
+	if (ret->fd < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "open a file of checkpoints");
+	found = audit_file_last(ret->fd, &ret->last, ret->digest, &ret->end, e);
+	if (found < 0) {
+		fd_close(&ret->fd);
+		return -1;
+	}
+	ret->has_last = found == 1;
+	return 0;
+}
+
+int
+audit_file_create(int dirfd, struct tenant_id tenant, struct audit_file *f, struct err *e)
+{
+	char name[AUDIT_FILE_NAME_SIZE];
+
+	f->fd = openat(dirfd, audit_file_name(tenant, name),
+	    O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
+	if (f->fd < 0)
+		return err_sys(e, errno, "make a file of checkpoints");
+	if (fsync(dirfd) < 0)
+		return err_sys(e, errno, "keep a file of checkpoints");
+	return 0;
+}
+
+int
+audit_file_append(struct audit_file *f, const struct checkpoint *c, struct err *e)
+{
+	char line[CHECKPOINT_LINE_SIZE + 1];
+	size_t n = checkpoint_print(c, line);
+
+	line[n++] = '\n';
+	/* Behind the last line lies at most what a crash left of one that was never acknowledged.
+	 */
+	if (ftruncate(f->fd, f->end) < 0)
+		return err_sys(e, errno, "clean a file of checkpoints");
+	if (fd_write_all(f->fd, line, n, e) < 0)
+		return -1;
+	if (fdatasync(f->fd) < 0)
+		return err_sys(e, errno, "store a checkpoint");
+	return 0;
+}
+
+int
+audit_file_remove(int dirfd, struct tenant_id tenant, struct err *e)
+{
+	char name[AUDIT_FILE_NAME_SIZE];
+
+	if (unlinkat(dirfd, audit_file_name(tenant, name), 0) < 0 && errno != ENOENT)
+		return err_sys(e, errno, "remove the checkpoints of a tenant");
+	if (fsync(dirfd) < 0)
+		return err_sys(e, errno, "remove the checkpoints of a tenant for good");
 	return 0;
 }

@@ -20,9 +20,13 @@ struct audit_where {
 	char prefix[AUDIT_ACTION_MAX];
 };
 /* Two arguments are left 0, to be filled for each page.  *f lives as long. */
-enum { AUDIT_WHERE_TO = 1 /* below, with audit_page_newest */, AUDIT_WHERE_ABOVE = 2 };
+enum { AUDIT_WHERE_TO = 1, AUDIT_WHERE_ABOVE = 2, AUDIT_WHERE_LIMIT = 10 };
 void audit_where_fill(
     struct audit_where *w, struct tenant_id tenant, const struct audit_filter *f, int64_t limit);
+
+/* Entries that a statement looks at when it may have to look at all: some 100 ms. */
+enum { AUDIT_SCAN_ENTRIES = 100000 };
+bool audit_filter_scans(const struct audit_filter *f);
 
 struct audit_ends {
 	int64_t number; /* by the head; -1: there is no head */
@@ -85,5 +89,21 @@ int audit_file_last(int fd, struct checkpoint *ret, uint8_t digest[static CHAIN_
 /* Where the lines begin whose number is above `after`, and where the last whole line ends. */
 int audit_file_find(
     int fd, int64_t after, int64_t *ret_offset, int64_t *ret_end, struct err *e) MUST_CHECK;
+/* For writing, which the sealing thread alone does. */
+struct audit_file {
+	int fd; /* -1: there is none */
+	bool has_last;
+	struct checkpoint last;
+	uint8_t digest[CHAIN_HASH_SIZE]; /* of its line */
+	int64_t end;
+};
+/* ERR_INVALID when the last line is damaged. */
+int audit_file_read(
+    int dirfd, struct tenant_id tenant, struct audit_file *ret, struct err *e) MUST_CHECK;
+int audit_file_create(
+    int dirfd, struct tenant_id tenant, struct audit_file *f, struct err *e) MUST_CHECK;
+/* Durable when it returns. */
+int audit_file_append(struct audit_file *f, const struct checkpoint *c, struct err *e) MUST_CHECK;
+int audit_file_remove(int dirfd, struct tenant_id tenant, struct err *e) MUST_CHECK;
 
 #endif

@@ -3,10 +3,14 @@
 
 #include "auth.h"
 #include "buf.h"
+#include "clock.h"
 
 #include <string.h>
 
-enum { FILTER_MAX = 4096 };
+enum {
+	FILTER_MAX = 4096,
+	PAGE_MS = 1000 /* about a million entries */
+};
 
 /* --- statements ------------------------------------------------------------------------------- */
 
@@ -108,7 +112,21 @@ audit_filter_print(const struct audit_filter *f, struct arena *mem, const char *
 
 /* --- a page ----------------------------------------------------------------------------------- */
 
+/* Few entries, or none, may be among very many: there is an index for actors and resources alone,
+ * and the planner need not take it where most entries are of one. */
+bool
+audit_filter_scans(const struct audit_filter *f)
+{
+	return f->action != NULL || f->outcome != NULL || f->actor != NULL || f->resource != NULL ||
+	       f->from_wall_us != 0 || f->to_wall_us != 0;
+}
+
 struct collector {
+	struct db *db;
+	struct tenant_id tenant;
+	struct arena *mem;
+	const char *stmt;
+	struct audit_where where;
 	struct audit_row row; /* what the columns are read into */
 	struct db_bytes hash;
 	struct audit_row *rows;
@@ -127,16 +145,13 @@ collect(void *ctx, struct err *e)
 	return 0;
 }
 
-int
-audit_list(struct db *db, struct tenant_id tenant, const struct audit_filter *f,
-    const struct audit_page *p, struct arena *mem, struct audit_row **ret, size_t *ret_n,
-    bool *ret_more, struct err *e)
+/* Rows with above < number <= to (newest first: < to + 1), as many as there is room for. */
+static int
+read_rows(struct collector *c, int64_t above, int64_t to, struct err *e)
 {
-	/* One more than asked for tells whether there is more. */
-	struct collector c = { .max = (size_t)p->limit + 1 };
-	struct audit_row *r = &c.row;
+	struct audit_row *r = &c->row;
 	const struct db_col cols[] = { DB_I64("number", &r->number), DB_TIME("at", &r->at_wall_us),
-		DB_BYTES("hash", &c.hash), DB_TEXT("action", &r->action),
+		DB_BYTES("hash", &c->hash), DB_TEXT("action", &r->action),
 		DB_TEXT("actor", &r->actor), DB_TEXT_NULL("resource", &r->resource),
 		DB_TEXT("outcome", &r->outcome), DB_TEXT_NULL("actor_type", &r->actor_type),
 		DB_TEXT_NULL("actor_name", &r->actor_name),
@@ -145,22 +160,77 @@ audit_list(struct db *db, struct tenant_id tenant, const struct audit_filter *f,
 		DB_TEXT_NULL("reason", &r->reason), DB_TEXT_NULL("source", &r->source),
 		DB_TEXT_NULL("request_id", &r->request_id), DB_JSON_NULL("changes", &r->changes),
 		DB_COLS_END };
-	int64_t above = p->oldest_first && p->last > f->after ? p->last : f->after;
-	struct audit_where w;
+	struct db_arg *args = c->where.args;
+
+	args[AUDIT_WHERE_ABOVE].v.i64 = above;
+	args[AUDIT_WHERE_TO].v.i64 = to;
+	args[AUDIT_WHERE_LIMIT].v.i64 = (int64_t)(c->max - c->n);
+	return db_read_each(c->db, c->tenant, c->stmt, args, cols, c->mem, collect, c, e) < 0 ? -1
+											      : 0;
+}
+
+/*
+ * Piece by piece, so that no statement looks at more than AUDIT_SCAN_ENTRIES entries, and for a
+ * bounded time, after which the page ends where it stands.  `low` and `high` are what is left.
+ */
+static int
+read_pieces(
+    struct collector *c, bool oldest_first, int64_t *low, int64_t *high, bool scans, struct err *e)
+{
+	struct deadline until = deadline_in_ms(PAGE_MS);
+
+	while (*low < *high && c->n < c->max) {
+		int64_t piece = scans ? AUDIT_SCAN_ENTRIES : INT64_MAX;
+		int64_t from = !oldest_first && *high - *low > piece ? *high - piece : *low;
+		int64_t to = oldest_first && *high - *low > piece ? *low + piece : *high;
+
+		if (read_rows(c, from, to, e) < 0)
+			return -1;
+		if (oldest_first)
+			*low = to;
+		else
+			*high = from;
+		if (deadline_passed(until))
+			break;
+	}
+	return 0;
+}
+
+int
+audit_list(struct db *db, struct tenant_id tenant, const struct audit_filter *f,
+    const struct audit_page *p, struct arena *mem, struct audit_row **ret, size_t *ret_n,
+    int64_t *ret_next, struct err *e)
+{
+	/* One more than asked for tells whether there is more. */
+	struct collector c = { .db = db,
+		.tenant = tenant,
+		.mem = mem,
+		.stmt = p->oldest_first ? "audit_page_oldest" : "audit_page_newest",
+		.max = (size_t)p->limit + 1 };
+	int64_t low = f->after, high;
+	struct audit_ends ends;
 
 	c.rows = arena_array(mem, c.max, sizeof(*c.rows));
 	if (c.rows == NULL)
 		return arena_err(e);
-	audit_where_fill(&w, tenant, f, p->limit + 1);
-	w.args[AUDIT_WHERE_ABOVE].v.i64 = above;
-	w.args[AUDIT_WHERE_TO].v.i64 = p->last;
-	w.args[AUDIT_WHERE_TO].null = p->oldest_first || p->last == 0;
-	if (db_read_each(db, tenant, p->oldest_first ? "audit_page_oldest" : "audit_page_newest",
-		w.args, cols, mem, collect, &c, e) < 0)
+	if (audit_ends_get(db, tenant, mem, &ends, e) < 0)
+		return -1;
+	high = p->upto != 0 && p->upto < ends.last ? p->upto : ends.last;
+	if (p->last != 0 && p->oldest_first)
+		low = p->last > low ? p->last : low;
+	else if (p->last != 0)
+		high = p->last - 1 < high ? p->last - 1 : high;
+	audit_where_fill(&c.where, tenant, f, 0);
+	if (read_pieces(&c, p->oldest_first, &low, &high, audit_filter_scans(f), e) < 0)
 		return -1;
 	*ret = c.rows;
-	*ret_more = c.n == c.max;
-	*ret_n = *ret_more ? c.n - 1 : c.n;
+	*ret_n = c.n == c.max ? c.n - 1 : c.n;
+	if (c.n == c.max)
+		*ret_next = c.rows[c.n - 2].number;
+	else if (low < high)
+		*ret_next = p->oldest_first ? low : high + 1;
+	else
+		*ret_next = 0;
 	return 0;
 }
 

@@ -14,15 +14,11 @@
 #include "fd.h"
 #include "metrics.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
 	PAGE_HEADS = 1000,
 	PAGE_BYTES = 1 << 20,
-	FILE_MODE = 0640,
 	STOP_MS = 5000 /* for the last round */
 };
 
@@ -65,68 +61,6 @@ struct audit_seal {
 	bool failing; /* has been said */
 };
 
-/* --- files ------------------------------------------------------------------------------------ */
-
-/* The file of a log with its last line. */
-struct file {
-	int fd; /* -1: there is none */
-	bool has_last;
-	struct checkpoint last;
-	uint8_t digest[CHAIN_HASH_SIZE];
-	int64_t end;
-};
-
-static int
-file_read(struct audit_seal *s, struct tenant_id tenant, struct file *ret, struct err *e)
-{
-	char name[AUDIT_FILE_NAME_SIZE];
-	int found;
-
-	*ret = (struct file){ .fd = openat(s->o.dirfd, audit_file_name(tenant, name),
-				  O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) };
-	if (ret->fd < 0)
-		return errno == ENOENT ? 0 : err_sys(e, errno, "open a file of checkpoints");
-	found = audit_file_last(ret->fd, &ret->last, ret->digest, &ret->end, e);
-	if (found < 0) {
-		fd_close(&ret->fd);
-		return -1;
-	}
-	ret->has_last = found == 1;
-	return 0;
-}
-
-static int
-file_create(struct audit_seal *s, struct tenant_id tenant, struct file *f, struct err *e)
-{
-	char name[AUDIT_FILE_NAME_SIZE];
-
-	f->fd = openat(s->o.dirfd, audit_file_name(tenant, name),
-	    O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
-	if (f->fd < 0)
-		return err_sys(e, errno, "make a file of checkpoints");
-	if (fsync(s->o.dirfd) < 0)
-		return err_sys(e, errno, "keep a file of checkpoints");
-	return 0;
-}
-
-static int
-file_append(struct file *f, const struct checkpoint *c, struct err *e)
-{
-	char line[CHECKPOINT_LINE_SIZE + 1];
-	size_t n = checkpoint_print(c, line);
-
-	line[n++] = '\n';
-	/* Behind the last line lies at most what a crash left of one that was never acknowledged.
-	 */
-	if (ftruncate(f->fd, f->end) < 0)
-		return err_sys(e, errno, "clean a file of checkpoints");
-	if (fd_write_all(f->fd, line, n, e) < 0)
-		return -1;
-	if (fdatasync(f->fd) < 0)
-		return err_sys(e, errno, "store a checkpoint");
-	return 0;
-}
-
 /* --- one log ---------------------------------------------------------------------------------- */
 
 /* Whether the log still holds the entry that the last line saw: 1 or 0. */
@@ -168,7 +102,8 @@ freeze(struct audit_seal *s, struct known *k, const char *why)
 }
 
 static int
-seal(struct audit_seal *s, const struct head *h, struct file *f, struct known *k, struct err *e)
+seal(struct audit_seal *s, const struct head *h, struct audit_file *f, struct known *k,
+    struct err *e)
 {
 	struct checkpoint c = { .tenant = h->tenant,
 		.number = h->number,
@@ -180,7 +115,8 @@ seal(struct audit_seal *s, const struct head *h, struct file *f, struct known *k
 	if (f->has_last)
 		memcpy(c.previous, f->digest, sizeof(c.previous));
 	if (checkpoint_sign(&c, s->o.key, e) < 0 ||
-	    (f->fd < 0 && file_create(s, h->tenant, f, e) < 0) || file_append(f, &c, e) < 0)
+	    (f->fd < 0 && audit_file_create(s->o.dirfd, h->tenant, f, e) < 0) ||
+	    audit_file_append(f, &c, e) < 0)
 		return -1;
 	k->number = h->number;
 	memcpy(k->hash, h->hash, sizeof(k->hash));
@@ -190,8 +126,8 @@ seal(struct audit_seal *s, const struct head *h, struct file *f, struct known *k
 }
 
 static int
-compare_and_seal(
-    struct audit_seal *s, const struct head *h, struct file *f, struct known *k, struct err *e)
+compare_and_seal(struct audit_seal *s, const struct head *h, struct audit_file *f, struct known *k,
+    struct err *e)
 {
 	int good = f->has_last ? holds(s, &f->last, h, e) : 1;
 
@@ -210,11 +146,11 @@ compare_and_seal(
 static int
 look(struct audit_seal *s, const struct head *h, struct known *k, struct err *e)
 {
-	struct file f;
+	struct audit_file f;
 	int rc;
 
 	k->looked_ms = clock_mono_ms();
-	if (file_read(s, h->tenant, &f, e) < 0) {
+	if (audit_file_read(s->o.dirfd, h->tenant, &f, e) < 0) {
 		if (e->code != ERR_INVALID)
 			return -1;
 		k->number = 0;
@@ -296,7 +232,6 @@ known_of(struct audit_seal *s, struct tenant_id tenant)
 static int
 forget_now(struct audit_seal *s, struct tenant_id tenant, struct err *e)
 {
-	char name[AUDIT_FILE_NAME_SIZE];
 	size_t at = place_of(s, tenant);
 
 	if (is_known(s, at, tenant)) {
@@ -307,11 +242,7 @@ forget_now(struct audit_seal *s, struct tenant_id tenant, struct err *e)
 	for (size_t i = s->head_at; i < s->n_heads; i++)
 		if (uuid_cmp(s->heads[i].tenant.uuid, tenant.uuid) == 0)
 			s->heads[i].skip = true;
-	if (unlinkat(s->o.dirfd, audit_file_name(tenant, name), 0) < 0 && errno != ENOENT)
-		return err_sys(e, errno, "remove the checkpoints of a tenant");
-	if (fsync(s->o.dirfd) < 0)
-		return err_sys(e, errno, "remove the checkpoints of a tenant for good");
-	return 0;
+	return audit_file_remove(s->o.dirfd, tenant, e);
 }
 
 /* False when the thread has been asked to end. */

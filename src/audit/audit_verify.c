@@ -178,7 +178,7 @@ print_checkpoints(const struct audit_verdict *v, struct json_out *o)
 	json_out_key(o, "checkpoints");
 	json_out_begin(o);
 	json_put_i64(o, "checked", v->checkpoints);
-	if (v->checkpoints > 0)
+	if (v->checkpoint_number > 0)
 		json_put_i64(o, "last_number", v->checkpoint_number);
 	else
 		json_put_null(o, "last_number");

@@ -115,13 +115,6 @@ checkpoint_trail_end(struct checkpoint_trail *t, const uint8_t *key, struct chai
 	else if (!checkpoint_signed(&t->last))
 		chain_check_report(c, CHAIN_CHECKPOINT, t->last.number,
 		    "the last checkpoint's signature is wrong");
-	/* Whatever was thinned out, the newest is compared. */
-	if (t->n_links > 0 && t->links[t->n_links - 1].number < t->last.number) {
-		size_t i = make_room(t) ? t->n_links++ : t->n_links - 1;
-
-		t->links[i].number = t->last.number;
-		memcpy(t->links[i].hash, t->last.hash, sizeof(t->last.hash));
-	}
 }
 
 /* --- against the log -------------------------------------------------------------------------- */
@@ -135,6 +128,14 @@ differ(struct checkpoint_trail *t, int64_t number, const char *what, struct chai
 	t->differed = true;
 }
 
+static void
+compare(struct checkpoint_trail *t, const uint8_t seen[static CHAIN_HASH_SIZE],
+    const struct chain_entry *entry, struct chain_check *c)
+{
+	if (memcmp(seen, entry->hash, CHAIN_HASH_SIZE) != 0)
+		differ(t, entry->number, "it is not the entry that a checkpoint saw", c);
+}
+
 void
 checkpoint_trail_entry(
     struct checkpoint_trail *t, const struct chain_entry *entry, struct chain_check *c)
@@ -143,17 +144,19 @@ checkpoint_trail_entry(
 		const struct chain_link *seen = &t->links[t->next_link++];
 
 		/* An entry that is not there is reported by the walk. */
-		if (seen->number == entry->number &&
-		    memcmp(seen->hash, entry->hash, sizeof(seen->hash)) != 0)
-			differ(t, seen->number, "it is not the entry that a checkpoint saw", c);
+		if (seen->number == entry->number)
+			compare(t, seen->hash, entry, c);
 	}
+	/* Whatever was thinned out, the newest is compared. */
+	if (t->last.number == entry->number)
+		compare(t, t->last.hash, entry, c);
 }
 
 void
 checkpoint_trail_head(
     struct checkpoint_trail *t, const struct chain_link *head, struct chain_check *c)
 {
-	if (t->n_links > 0 && t->links[t->n_links - 1].number > head->number)
+	if (t->last.number > head->number)
 		differ(
 		    t, head->number + 1, "the log ends before an entry that a checkpoint saw", c);
 }

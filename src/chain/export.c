@@ -60,7 +60,7 @@ read_entry(const struct json *j, struct arena *mem, struct chain_entry *ret, str
 		JSON_I64("number", &entry.number, 1, CHAIN_NUMBER_MAX, JSON_REQUIRED),
 		JSON_TEXT("at", &at, 1, CLOCK_STR_SIZE, JSON_REQUIRED),
 		JSON_TEXT("entry", &entry.text, 0, CHAIN_ENTRY_MAX, JSON_REQUIRED),
-		JSON_TEXT("hash", &hash, 1, 2 * CHAIN_HASH_SIZE, JSON_REQUIRED),
+		JSON_TEXT("hash", &hash, 1, HASH_TEXT_SIZE - 1, JSON_REQUIRED),
 		JSON_FIELDS_END,
 	};
 
@@ -87,7 +87,7 @@ read_end(const struct json *j, struct arena *mem, struct export_end *ret, struct
 	const struct json_value *filter = NULL;
 	const struct json_field head[] = {
 		JSON_I64("number", &end.head.number, 0, CHAIN_NUMBER_MAX, JSON_REQUIRED),
-		JSON_TEXT("hash", &hash, 1, 2 * CHAIN_HASH_SIZE, JSON_REQUIRED),
+		JSON_TEXT("hash", &hash, 1, HASH_TEXT_SIZE - 1, JSON_REQUIRED),
 		JSON_FIELDS_END,
 	};
 	const struct json_field fields[] = {

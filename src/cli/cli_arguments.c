@@ -59,7 +59,7 @@ static int
 unknown_option(const struct cli *cli, const char *word, struct err *e)
 {
 	const struct cli_command *c = cli->command;
-	AUTO_BUF all;
+	AUTO_BUF all = { 0 };
 
 	buf_init(&all, 4096); /* of our own tables */
 	for (const struct cli_param *p = c->call.params; p != NULL && p->type != CLI_PARAMS_END;

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { PAGES_MAX = 10000 /* of a server that says for ever that there are more */ };
+
 /* Options that are parameters of the same name. */
 static void
 put_filters(const struct cli *cli, struct buf *path)
@@ -51,29 +53,53 @@ print_entries(const struct json_value *data, struct err *e)
 	return rc;
 }
 
+/* A page, or the first that has entries: the server looks for what is rare a second at a time. */
 int
 cli_audit_list(struct cli *cli, struct err *e)
 {
-	AUTO(json) j = NULL;
-	AUTO_BUF body = { 0 };
-	AUTO_BUF path;
+	AUTO_BUF cursor = { 0 };
+	bool again = true;
+	int rc = 0;
 
-	buf_init(&path, 8192);
-	buf_str(&path, "/v1/audit");
-	put_filters(cli, &path);
-	if (buf_check(&path, e) < 0 || cli_get_json(cli, path.p, &j, &body, e) < 0)
-		return -1;
-	if (!cli->json)
-		return print_entries(json_member(json_root(j), "data"), e);
-	cli_print_raw(&body);
-	return 0;
+	buf_init(&cursor, 4096);
+	for (int pages = 0; rc == 0 && again && pages < PAGES_MAX; pages++) {
+		AUTO(json) j = NULL;
+		AUTO_BUF body = { 0 };
+		AUTO_BUF path = { 0 };
+		const struct json_value *data;
+		const char *next;
+
+		buf_init(&path, 16384);
+		buf_str(&path, "/v1/audit");
+		put_filters(cli, &path);
+		if (cursor.n > 0) {
+			buf_str(
+			    &path, memchr(path.p, '?', path.n) == NULL ? "?cursor=" : "&cursor=");
+			client_escape(cursor.p, &path);
+		}
+		if (buf_check(&path, e) < 0 || cli_get_json(cli, path.p, &j, &body, e) < 0)
+			return -1;
+		data = json_member(json_root(j), "data");
+		next = cli_text(json_root(j), "next_cursor");
+		again = json_count(data) == 0 && next[0] != '\0' &&
+			(cursor.n == 0 || strcmp(next, cursor.p) != 0);
+		buf_clear(&cursor);
+		buf_str(&cursor, next);
+		if (again)
+			continue;
+		if (cli->json)
+			cli_print_raw(&body);
+		else
+			rc = print_entries(data, e);
+	}
+	return rc;
 }
 
 int
 cli_audit_export(struct cli *cli, struct err *e)
 {
 	const char *format = cli_option(cli, "--format");
-	AUTO_BUF path;
+	AUTO_BUF path = { 0 };
 
 	if (format == NULL)
 		format = "ndjson";
@@ -90,7 +116,7 @@ cli_audit_export(struct cli *cli, struct err *e)
 int
 cli_audit_checkpoints(struct cli *cli, struct err *e)
 {
-	AUTO_BUF path;
+	AUTO_BUF path = { 0 };
 
 	buf_init(&path, 8192);
 	buf_str(&path, "/v1/audit/checkpoints");
@@ -157,7 +183,7 @@ cli_audit_verify(struct cli *cli, struct err *e)
 	const char *file = cli_option(cli, "--file"), *from = cli_option(cli, "--from");
 	AUTO(json) j = NULL;
 	AUTO_BUF body = { 0 };
-	AUTO_BUF path;
+	AUTO_BUF path = { 0 };
 
 	if (file != NULL)
 		return cli_audit_verify_file(cli, file, e);

@@ -274,7 +274,7 @@ answer(struct cli *cli, const struct check *k, struct err *e)
 {
 	AUTO(json) j = NULL;
 	struct json_out o;
-	AUTO_BUF b;
+	AUTO_BUF b = { 0 };
 
 	buf_init(&b, 1 << 16);
 	json_out_init(&o, &b);

@@ -121,16 +121,27 @@ say_who(const struct cli *cli, const struct login *l, const struct json_value *m
 		cli_say("WARDIAN_API_KEY is set and goes before what was stored now");
 }
 
+/* Whether what goes to the server stays on this machine. */
+static bool
+is_local(const char *host)
+{
+	static const char ipv6[] = "[::1]", name[] = "localhost", digits[] = "0123456789.";
+	size_t n = strcspn(host, ":/");
+
+	if (strncmp(host, ipv6, sizeof(ipv6) - 1) == 0)
+		return true;
+	if (n == sizeof(name) - 1 && strncmp(host, name, n) == 0)
+		return true;
+	return strncmp(host, "127.", 4) == 0 && strspn(host, digits) == n;
+}
+
 static void
 warn_of_listeners(const char *server)
 {
-	static const char *const local[] = { "https://", "http://127.", "http://localhost",
-		"http://[::1]" };
+	static const char plain[] = "http://";
 
-	for (size_t i = 0; i < ARRAY_LEN(local); i++)
-		if (strncmp(server, local[i], strlen(local[i])) == 0)
-			return;
-	cli_say("%s is not encrypted: whoever listens on the way has the key", server);
+	if (strncmp(server, plain, sizeof(plain) - 1) == 0 && !is_local(server + sizeof(plain) - 1))
+		cli_say("%s is not encrypted: whoever listens on the way has the key", server);
 }
 
 static int
@@ -173,6 +184,7 @@ login(struct cli *cli, struct err *e)
 	if (l == NULL)
 		return err_set(e, ERR_NO_MEMORY, "not enough memory to log in");
 	rc = log_in(cli, l, e);
+	cli->server = NULL; /* it lies in l */
 	explicit_bzero(l, sizeof(*l));
 	free(l);
 	return rc;
@@ -249,7 +261,7 @@ revoke_key(struct cli *cli, struct err *e)
 	AUTO(json) me = NULL;
 	AUTO_BUF body = { 0 };
 	AUTO_BUF gone = { 0 };
-	AUTO_BUF path;
+	AUTO_BUF path = { 0 };
 
 	if (cli_get_json(cli, "/v1/me", &me, &body, e) < 0)
 		return -1;

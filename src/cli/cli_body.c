@@ -162,13 +162,29 @@ put_role(const struct value *v, struct err *e)
 	return 0;
 }
 
+/* Any JSON value; it must not break the body around it. */
+static int
+put_json(struct json_out *o, const char *name, const char *text, struct err *e)
+{
+	AUTO(json) j = NULL;
+	AUTO_BUF document = { 0 };
+
+	buf_init(&document, CAP_BODY_BYTES);
+	buf_printf(&document, "[%s]", text); /* documents are objects or lists */
+	if (buf_check(&document, e) < 0 || json_parse(document.p, document.n, &j, e) < 0)
+		return -1;
+	if (json_count(json_root(j)) != 1)
+		return err_set(e, ERR_USAGE, "one JSON value is wanted, not '%.60s'", text);
+	json_put_raw(o, name, text);
+	return 0;
+}
+
 /* "CLAIM=TEXT" or "CLAIM:=JSON", n bytes of it, as members of an object that is open. */
 static int
 put_claim(const struct value *v, const char *text, size_t n, struct err *e)
 {
 	const char *equals = memchr(text, '=', n);
 	char claim[NAME_SIZE], value[NAME_SIZE];
-	AUTO(json) j = NULL;
 	bool raw;
 
 	if (n == 1 && text[0] == '*') { /* holds always */
@@ -181,12 +197,9 @@ put_claim(const struct value *v, const char *text, size_t n, struct err *e)
 	cli_piece(claim, sizeof(claim), text, (size_t)(equals - raw - text));
 	cli_piece(value, sizeof(value), equals + 1, (size_t)(text + n - equals - 1));
 	json_put_text(v->o, "claim", claim);
-	if (!raw)
-		json_put_text(v->o, "value", value);
-	else if (json_parse(value, strlen(value), &j, e) < 0)
-		return -1;
-	else
-		json_put_raw(v->o, "value", value);
+	if (raw)
+		return put_json(v->o, "value", value, e);
+	json_put_text(v->o, "value", value);
 	return 0;
 }
 

@@ -175,7 +175,7 @@ show_secret(struct cli *cli, const struct cli_call *call, struct buf *body,
     struct cli_secret_file *file, struct err *e)
 {
 	AUTO(json) j = NULL;
-	AUTO_BUF secret;
+	AUTO_BUF secret = { 0 };
 
 	buf_init(&secret, CLI_CREDENTIAL_SIZE);
 	if (cli->json && file->path == NULL) {

@@ -211,11 +211,14 @@ print_params(const struct cli_command *c)
 	static const struct {
 		const char *value, *what;
 	} types[] = {
+		[CLI_PARAMS_END] = { "", "" },
 		[CLI_TEXT] = { "TEXT", "" },
 		[CLI_INTEGER] = { "NUMBER", "" },
 		[CLI_DURATION] = { "TIME", "as 30m, 12h or 90d" },
 		[CLI_SWITCH] = { "yes|no", "" },
 		[CLI_PRESENT] = { "", "" },
+		[CLI_TRUE] = { "", "" },
+		[CLI_FALSE] = { "", "" },
 		[CLI_LIST] = { "TEXT[,TEXT...]", "may be repeated" },
 		[CLI_ROLES] = { "ROLE[@PROJECT]", "may be repeated" },
 		[CLI_RULES] = { "CLAIM=TEXT:ROLE[@PROJECT]",

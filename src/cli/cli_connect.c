@@ -89,6 +89,8 @@ read_line(int fd, char out[static CLI_CREDENTIAL_SIZE], struct err *e)
 	if (n < 0)
 		return -1;
 	out[n] = '\0';
+	if (strcspn(out, "\r\n") == CLI_CREDENTIAL_SIZE - 1)
+		return err_set(e, ERR_USAGE, "the API key is longer than any key is");
 	out[strcspn(out, "\r\n")] = '\0';
 	return 0;
 }
@@ -110,7 +112,7 @@ read_default_file(struct cli *cli, char out[static CLI_CREDENTIAL_SIZE], struct 
 {
 	const char *home = getenv("HOME");
 	AUTO_FD int fd = -1;
-	AUTO_BUF path;
+	AUTO_BUF path = { 0 };
 
 	buf_init(&path, CLI_PATH_BYTES);
 	buf_printf(&path, "%s/.config/wardian/api_key", home == NULL ? "" : home);
@@ -140,14 +142,15 @@ static int
 take_stored(struct cli *cli, const struct cli_context *c, char out[static CLI_CREDENTIAL_SIZE],
     struct err *e)
 {
+	const char *own_server = c->server[0] == '\0' ? default_server : c->server;
 	const char *stored = c->api_key != NULL ? c->api_key : c->token;
 	int64_t expires_us = 0;
 
 	if (stored == NULL)
 		return 0;
-	if (c->server[0] != '\0' && !same_server(c->server, cli->server)) {
+	if (!same_server(own_server, cli->server)) {
 		cli_say("the credential of context %s is for %s and not sent to %s", c->name,
-		    c->server, cli->server);
+		    own_server, cli->server);
 		return 0;
 	}
 	if (c->expires_at[0] != '\0' && clock_parse(c->expires_at, &expires_us, e) < 0)

@@ -61,7 +61,7 @@ list(struct cli *cli, struct err *e)
 {
 	AUTO(cli_store) s = NULL;
 	struct json_out o;
-	AUTO_BUF text;
+	AUTO_BUF text = { 0 };
 
 	if (cli_store_open(&s, e) < 0)
 		return -1;
@@ -85,7 +85,7 @@ show(struct cli *cli, struct err *e)
 	struct cli_context *c;
 	struct json_out o;
 	const char *name;
-	AUTO_BUF text;
+	AUTO_BUF text = { 0 };
 
 	if (cli_store_open(&s, e) < 0)
 		return -1;

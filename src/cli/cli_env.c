@@ -21,7 +21,7 @@ cli_env_get(struct cli *cli, struct err *e)
 {
 	AUTO(json) j = NULL;
 	AUTO_BUF body = { 0 };
-	AUTO_BUF path;
+	AUTO_BUF path = { 0 };
 
 	buf_init(&path, CLI_PATH_BYTES);
 	buf_str(&path, "/v1/environments/");

@@ -57,7 +57,7 @@ add_project(struct cli *cli, struct buf *path, struct err *e)
 int
 cli_job_list(struct cli *cli, struct err *e)
 {
-	AUTO_BUF path;
+	AUTO_BUF path = { 0 };
 
 	buf_init(&path, CLI_PATH_BYTES);
 	buf_str(&path, "/v1/jobs");
@@ -75,7 +75,7 @@ cli_job_list(struct cli *cli, struct err *e)
 static int
 get_job(struct cli *cli, const char *suffix, struct json **ret, struct buf *ret_body, struct err *e)
 {
-	AUTO_BUF path;
+	AUTO_BUF path = { 0 };
 
 	buf_init(&path, CLI_PATH_BYTES);
 	cli_job_path(cli, suffix, &path);
@@ -89,7 +89,7 @@ static int
 print_answer(struct cli *cli, const char *suffix, struct err *e)
 {
 	AUTO_BUF body = { 0 };
-	AUTO_BUF path;
+	AUTO_BUF path = { 0 };
 
 	buf_init(&path, CLI_PATH_BYTES);
 	cli_job_path(cli, suffix, &path);
@@ -120,7 +120,7 @@ cli_job_cancel(struct cli *cli, struct err *e)
 {
 	AUTO(json) j = NULL;
 	AUTO_BUF body = { 0 };
-	AUTO_BUF path;
+	AUTO_BUF path = { 0 };
 
 	buf_init(&path, CLI_PATH_BYTES);
 	cli_job_path(cli, "/cancel", &path);
@@ -209,7 +209,7 @@ print_list(struct cli *cli, const char *suffix, const char *shows, struct err *e
 int
 cli_job_files(struct cli *cli, struct err *e)
 {
-	AUTO_BUF suffix;
+	AUTO_BUF suffix = { 0 };
 
 	buf_init(&suffix, CLI_PATH_BYTES);
 	buf_str(&suffix, "/files");
@@ -228,7 +228,7 @@ cli_job_events(struct cli *cli, struct err *e)
 int
 cli_job_metrics(struct cli *cli, struct err *e)
 {
-	AUTO_BUF suffix;
+	AUTO_BUF suffix = { 0 };
 
 	buf_init(&suffix, CLI_PATH_BYTES);
 	buf_str(&suffix, "/metrics");
@@ -284,7 +284,7 @@ cli_job_result(struct cli *cli, struct err *e)
 int
 cli_job_download(struct cli *cli, struct err *e)
 {
-	AUTO_BUF path;
+	AUTO_BUF path = { 0 };
 
 	buf_init(&path, CLI_PATH_BYTES);
 	cli_job_path(cli, "/files/", &path);

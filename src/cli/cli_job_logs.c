@@ -142,7 +142,7 @@ follow_once(struct cli *cli, const char *job, const char *from, struct follower 
 {
 	struct client_request q = { .method = "GET",
 		.last_event_id = f->id[0] == '\0' ? NULL : f->id };
-	AUTO_BUF path;
+	AUTO_BUF path = { 0 };
 
 	buf_init(&path, 4096);
 	buf_str(&path, "/v1/jobs/");
@@ -215,7 +215,7 @@ static int
 print_piece(struct cli *cli, const char *from, bool *ret_more, int64_t *ret_printed, struct err *e)
 {
 	AUTO_BUF body = { 0 };
-	AUTO_BUF path;
+	AUTO_BUF path = { 0 };
 	size_t n;
 
 	buf_init(&path, 4096);

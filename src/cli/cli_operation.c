@@ -19,7 +19,7 @@ look(struct cli *cli, struct err *e)
 {
 	AUTO(json) j = NULL;
 	AUTO_BUF body = { 0 };
-	AUTO_BUF path;
+	AUTO_BUF path = { 0 };
 	bool done;
 
 	buf_init(&path, CLI_PATH_BYTES);

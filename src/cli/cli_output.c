@@ -153,7 +153,7 @@ cli_print_field(const char *name, const char *value)
 {
 	if (value[0] == '\0')
 		return;
-	printf("%-16s ", name);
+	printf("%-18s ", name);
 	cli_print_line(stdout, value);
 	putchar('\n');
 }

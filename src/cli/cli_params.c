@@ -46,6 +46,14 @@ cli_param_kind(const struct cli_param *p)
 
 /* --- path and query --------------------------------------------------------------------------- */
 
+static char
+lower(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return (char)(c - 'A' + 'a');
+	return c;
+}
+
 /* "{PROJECT}": the word of that name; an id where "project" is a kind of thing. */
 static int
 put_word(struct cli *cli, const char *name, struct buf *out, struct err *e)
@@ -56,7 +64,7 @@ put_word(struct cli *cli, const char *name, struct buf *out, struct err *e)
 
 	REQUIRE(word != NULL && n < sizeof(kind)); /* rows name words that must be given */
 	for (size_t i = 0; i <= n; i++)
-		kind[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] - 'A' + 'a') : name[i];
+		kind[i] = lower(name[i]);
 	if (!cli_kind_known(kind, n)) {
 		client_escape(word, out);
 		return 0;

@@ -96,7 +96,7 @@ set(struct cli *cli, struct err *e)
 {
 	struct client_request q = { .method = "PUT" };
 	AUTO_BUF path = { 0 };
-	AUTO_BUF wish;
+	AUTO_BUF wish = { 0 };
 	AUTO_BUF body = { 0 };
 	struct json_out o;
 

@@ -65,7 +65,7 @@ search_page(struct cli *cli, struct search *s, struct err *e)
 {
 	AUTO(json) j = NULL;
 	AUTO_BUF body = { 0 };
-	AUTO_BUF path;
+	AUTO_BUF path = { 0 };
 	const char *next;
 
 	buf_init(&path, CLI_PATH_BYTES);

@@ -73,7 +73,7 @@ find_assignment(struct cli *cli, char ret[static CLI_ID_SIZE], struct err *e)
 {
 	AUTO(json) j = NULL;
 	AUTO_BUF body = { 0 };
-	const char *id = NULL;
+	const char *id = "";
 
 	if (cli_flag(cli, "--user") == cli_flag(cli, "--key"))
 		return err_set(e, ERR_USAGE,
@@ -95,7 +95,7 @@ unassign(struct cli *cli, struct err *e)
 	char found[CLI_ID_SIZE];
 	const char *id = cli->words[0];
 	struct uuid given;
-	AUTO_BUF path;
+	AUTO_BUF path = { 0 };
 	AUTO_BUF body = { 0 };
 
 	if (id_parse("asg", id, &given, &ignored) < 0) {

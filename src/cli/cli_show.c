@@ -178,7 +178,7 @@ add_row(
 int
 cli_show_rows(const struct json_value *rows, const char *shows, struct err *e)
 {
-	struct column columns[CLI_COLUMNS];
+	struct column columns[CLI_COLUMNS] = { 0 };
 	const char *heads[CLI_COLUMNS];
 	struct cli_table t;
 	size_t n = 0;
@@ -204,7 +204,7 @@ cli_show_fields(const struct json_value *v, const char *shows, struct err *e)
 	struct column c;
 
 	while (next_column(&shows, &c)) {
-		AUTO_BUF text;
+		AUTO_BUF text = { 0 };
 
 		buf_init(&text, CELL_MAX);
 		cli_render(v, c.path, c.n, &text);

@@ -19,13 +19,13 @@ int
 cli_context_get(struct cli_store *s, const char *name, struct cli_context **ret, struct err *e)
 {
 	struct cli_context *found = cli_context_find(s, name);
-	AUTO_BUF names;
+	AUTO_BUF names = { 0 };
 
 	if (found != NULL && found->listed) {
 		*ret = found;
 		return 0;
 	}
-	buf_init(&names, CLI_CONTEXTS * (CLI_NAME_SIZE + 1));
+	buf_init(&names, (size_t)CLI_CONTEXTS * (CLI_NAME_SIZE + 1));
 	for (size_t i = 0; i < s->n; i++)
 		if (s->contexts[i].listed)
 			buf_printf(&names, " %s", s->contexts[i].name);

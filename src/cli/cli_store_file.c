@@ -56,8 +56,10 @@ context_of_table(struct cli_store *s, const char *table, struct cli_context **re
 {
 	static const char prefix[] = "context.";
 
-	if (strncmp(table, prefix, sizeof(prefix) - 1) != 0)
-		return err_set(e, ERR_CONF, "unknown; contexts are tables [context.NAME]");
+	if (strncmp(table, prefix, sizeof(prefix) - 1) != 0) {
+		err_set(e, ERR_CONF, "unknown; contexts are tables [context.NAME]");
+		return -1;
+	}
 	return cli_context_put(s, table + sizeof(prefix) - 1, ret, e);
 }
 
@@ -152,7 +154,7 @@ put_credentials(const struct cli_store *s, struct buf *out)
 }
 
 /* In the order in which they are written: a credential without its context is harmless, a context
- * whose removed credential stays is not. */
+ * whose removed credential stays is not.  Read the other way, so that contexts keep their order. */
 static const struct store_file store_files[] = {
 	{ "credentials.toml", OTHERS_READ, take_credential, put_credentials },
 	{ "config.toml", OTHERS_WRITE, take_config, put_config },
@@ -174,8 +176,8 @@ check_file(int fd, const char *path, mode_t forbidden, struct err *e)
 	if (st.st_uid != geteuid())
 		return err_set(e, ERR_CONF, "%.120s belongs to another user; remove it", path);
 	if ((st.st_mode & forbidden) != 0)
-		return err_set(e, ERR_CONF, "others can %s %.90s: chmod 600 %.90s",
-		    forbidden == OTHERS_READ ? "read" : "change", path, path);
+		return err_set(e, ERR_CONF, "others can %s a file that is yours: chmod 600 %.180s",
+		    forbidden == OTHERS_READ ? "read" : "change", path);
 	return 0;
 }
 
@@ -206,7 +208,7 @@ static int
 load_file(struct cli_store *s, int folder, const struct store_file *f, struct err *e)
 {
 	AUTO_BUF text = { 0 };
-	AUTO_BUF path;
+	AUTO_BUF path = { 0 };
 	int rc;
 
 	buf_init(&path, CLI_PATH_BYTES);
@@ -223,7 +225,7 @@ load_file(struct cli_store *s, int folder, const struct store_file *f, struct er
 static int
 save_file(const struct cli_store *s, const struct store_file *f, struct err *e)
 {
-	AUTO_BUF text;
+	AUTO_BUF text = { 0 };
 	int rc;
 
 	buf_init(&text, FILE_MAX);
@@ -286,8 +288,8 @@ check_folder(int fd, const char *path, struct err *e)
 		    "%.120s belongs to another user; set XDG_CONFIG_HOME to a folder of your own",
 		    path);
 	if ((st.st_mode & OTHERS_WRITE) != 0)
-		return err_set(
-		    e, ERR_CONF, "others can put files into %.90s: chmod 700 %.90s", path, path);
+		return err_set(e, ERR_CONF,
+		    "others can put files into a folder that is yours: chmod 700 %.160s", path);
 	return 0;
 }
 
@@ -303,7 +305,7 @@ load(struct cli_store *s, int folder, struct err *e)
 		return 0;
 	if (check_folder(folder, s->folder, e) < 0)
 		return -1;
-	for (size_t i = 0; i < ARRAY_LEN(store_files); i++)
+	for (size_t i = ARRAY_LEN(store_files); i-- > 0;)
 		if (load_file(s, folder, &store_files[i], e) < 0)
 			return -1;
 	return 0;

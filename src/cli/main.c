@@ -89,7 +89,7 @@ static void
 print_error_json(const struct err *e, const char *request)
 {
 	struct json_out o;
-	AUTO_BUF text;
+	AUTO_BUF text = { 0 };
 
 	buf_init(&text, 64 << 10); /* an error has bounded texts */
 	json_out_init(&o, &text);
@@ -110,6 +110,21 @@ print_error_json(const struct err *e, const char *request)
 	json_out_end(&o);
 	cli_print_line(stderr, text.p);
 	(void)fprintf(stderr, "\n");
+}
+
+/* A command line that could not be read may have asked for JSON all the same. */
+static void
+report(struct cli *cli, const struct err *e)
+{
+	const char *request = cli->client == NULL ? "" : client_failed_request(cli->client);
+	struct err ignored = { 0 };
+
+	if (cli->client == NULL && cli_choose_output(cli, &ignored) < 0)
+		cli->json = false;
+	if (cli->json)
+		print_error_json(e, request);
+	else
+		print_error(e, request);
 }
 
 /* --- main ------------------------------------------------------------------------------------- */
@@ -153,8 +168,7 @@ main(int argc, char **argv)
 	if (rc < 0 && e.code == ERR_SYSTEM)
 		end_when_reader_left();
 	if (rc < 0)
-		(cli.json ? print_error_json : print_error)(
-		    &e, cli.client == NULL ? "" : client_failed_request(cli.client));
+		report(&cli, &e);
 	client_free(cli.client);
 	cli_store_free(cli.store);
 	return rc < 0 ? err_exit_status(e.code) : cli.exit_status;

@@ -5,6 +5,7 @@
 #include "parse.h"
 
 #include <curl/curl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -181,8 +182,8 @@ on_header(char *p, size_t size, size_t n, void *arg)
 	take_header(line, "location: ", x->location, sizeof(x->location));
 	take_header(line, "x-request-id: ", x->request_id, sizeof(x->request_id));
 	take_header(line, "retry-after: ", after, sizeof(after));
-	if (after[0] != '\0' && parse_i64(after, 0, INT32_MAX, &seconds, &ignored) == 0)
-		x->retry_after_s = (int)seconds;
+	if (after[0] != '\0' && parse_i64(after, 0, INT64_MAX, &seconds, &ignored) == 0)
+		x->retry_after_s = seconds < INT_MAX ? (int)seconds : INT_MAX;
 	return len;
 }
 

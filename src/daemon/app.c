@@ -6,7 +6,8 @@
  * the workers, the scheduler (runs live on under their keepers), the pools, the private PostgreSQL.
  *
  * Threads: main runs the HTTP loop; `http.workers` workers run handlers; the scheduler has a loop
- * and three pools of one thread; the database module has its committers; api has the log follower.
+ * and three pools of one thread; the database module has its committers; api has the log follower;
+ * audit has the thread that seals its logs.
  */
 
 #include "api.h"

@@ -76,14 +76,12 @@ audit_keep_desk(struct audit_keep *k)
 	return k->desk;
 }
 
-void
-audit_keep_forget(void *keep, struct tenant_id tenant)
+int
+audit_keep_forget(void *keep, struct tenant_id tenant, struct err *e)
 {
 	struct audit_keep *k = keep;
-	struct err e = { 0 };
 
-	if (audit_seal_forget(k->seal, tenant, &e) < 0)
-		log_err(&k->log, LOG_LEVEL_ERROR, &e, "forget a deleted tenant");
+	return audit_seal_forget(k->seal, tenant, e);
 }
 
 void

@@ -17,7 +17,7 @@ static int
 print_key(struct tenant_id tenant, const char *name, const char *key, FILE *out, struct err *e)
 {
 	char id[ID_STR_SIZE];
-	AUTO_BUF b;
+	AUTO_BUF b = { 0 };
 	struct json_out o;
 
 	buf_init(&b, 4096);

@@ -118,7 +118,7 @@ struct audit_desk *audit_keep_desk(struct audit_keep *k);
 struct sign_key;
 const struct sign_key *audit_keep_key(const struct audit_keep *k);
 /* A tenant that is being deleted; for platform_worker_options. */
-void audit_keep_forget(void *keep, struct tenant_id tenant);
+int audit_keep_forget(void *keep, struct tenant_id tenant, struct err *e) MUST_CHECK;
 /* Seals once more; when nobody writes or reads any more.  Accepts NULL. */
 void audit_keep_stop(struct audit_keep *k);
 

@@ -70,9 +70,11 @@ make(struct signing *s, struct err *e)
 
 	if (jwt_signer_make(pem, &made, e) < 0)
 		return -1;
-	rc = tenant_signing_key_register(s->o.db, s->o.node, made, e);
+	/* Kept first: a key that was kept and not registered is registered by the next start, but one
+	 * that was registered and not kept would have retired the former one. */
+	rc = fd_write_file(s->o.dirfd, file_name, pem, strlen(pem), 0600, e);
 	if (rc == 0)
-		rc = fd_write_file(s->o.dirfd, file_name, pem, strlen(pem), 0600, e);
+		rc = tenant_signing_key_register(s->o.db, s->o.node, made, e);
 	auth_wipe(pem, sizeof(pem));
 	if (rc < 0) {
 		jwt_signer_free(made);

@@ -26,12 +26,6 @@ invalid(struct err *e, const char *pointer, const char *fmt, ...)
 	return err_fields_done(e, ERR_INVALID);
 }
 
-int
-not_found(struct err *e, const char *what)
-{
-	return err_set(e, ERR_NOT_FOUND, "There is no such %s", what);
-}
-
 /* Characters of valid UTF-8 without control characters, or -1. */
 static int64_t
 count_characters(const char *p, size_t n)

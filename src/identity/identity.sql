@@ -10,8 +10,8 @@ select t.kind = 'platform' as platform, t.state, t.state_reason,
 	k.key_id is not null and k.revoked_at is null and (k.expires_at is null or k.expires_at > now()) as key_stands,
 	k.user_id as key_user, array_to_string(k.scopes, ' ') as key_scopes,
 	i.issuer_id is not null and i.disabled_at is null as issuer_stands,
-	exists (select from support_access s where s.tenant_id = $1::uuid and s.support_id = $5::uuid
-		and s.ended_at is null and s.expires_at > now()) as support_stands,
+	t.support_allowed and exists (select from support_access s where s.tenant_id = $1::uuid
+		and s.support_id = $5::uuid and s.ended_at is null and s.expires_at > now()) as support_stands,
 	exists (select from token_revocation v where v.tenant_id = $1::uuid and v.token_id = $6::uuid) as token_revoked
 from tenant t
 	left join tenant_user u on u.tenant_id = $1::uuid and u.user_id = $2::uuid
@@ -159,9 +159,9 @@ set name = $3::text, email = $4::text, issuer_id = $5::uuid, subject = $6::text,
 where tenant_id = $1::uuid and user_id = $2::uuid
 
 -- :name identity_user_keys :role api
--- Keys in force and all keys of a user.
-select count(*) filter (where revoked_at is null) as live, count(*) as n
-from api_key where tenant_id = $1::uuid and user_id = $2::uuid
+-- Keys in force.
+select count(*) as live
+from api_key where tenant_id = $1::uuid and user_id = $2::uuid and revoked_at is null
 
 -- :name identity_user_unassign :role api
 -- Of the user and of its keys.

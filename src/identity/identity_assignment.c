@@ -213,7 +213,7 @@ check_holder(struct change *c, const struct role_holder *h, struct err *e)
 static int
 check_room(struct change *c, const struct role_holder *h, struct err *e)
 {
-	struct holder now;
+	struct holder now = { 0 };
 
 	if (holder_read(c->tx, c->ask->tenant, h->user, h->key, &now, e) < 0)
 		return -1;
@@ -260,7 +260,7 @@ make_assignment(struct change *c, const struct identity_assignment_new *n,
     struct identity_assignment *x, struct err *e)
 {
 	const struct role_holder h = { .user = n->user, .key = n->key };
-	struct role_pick role;
+	struct role_pick role = { 0 };
 	int made;
 
 	if (check_given(c, n, &role, e) < 0)
@@ -334,7 +334,7 @@ check_taken(struct change *c, const struct identity_assignment *x, struct err *e
 {
 	const struct uuid nil = { { 0 } };
 	struct grants taken = { 0 };
-	struct role_pick role;
+	struct role_pick role = { 0 };
 
 	/* Who sees roles may learn that it is there. */
 	if (!change_may(c, PERM_ROLE_ASSIGN, x->role.project))
@@ -356,7 +356,7 @@ identity_assignment_delete(const struct identity_ask *a, struct uuid id, struct 
 		.access = true };
 	const struct db_arg args[] = { DB_ARG_UUID(a->tenant.uuid), DB_ARG_UUID(id), DB_ARGS_END };
 	const struct touched touched = { .assignment = id };
-	struct identity_assignment x;
+	struct identity_assignment x = { 0 };
 	AUTO_CHANGE c = { 0 };
 
 	if (change_begin(&c, a, &kind, e) < 0 || read_assignment(&c, id, &x, e) < 0 ||

@@ -16,7 +16,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NOTES_MAX_BYTES = 64 << 10 }; /* the log cuts what is more than an entry holds */
+enum {
+	NOTES_MAX_BYTES = 64 << 10, /* the log leaves out what is more than an entry holds */
+	NOTE_DOCUMENT_MAX = 4096    /* an issuer's keys or rules before, and after */
+};
 
 struct standing {
 	bool platform, user, key, issuer, support, token_revoked;
@@ -72,7 +75,7 @@ stands(const struct principal *who, const struct standing *s)
 static int
 read_grants(struct change *c, const struct principal *who, const struct standing *s, struct err *e)
 {
-	struct holder h;
+	struct holder h = { 0 };
 
 	c->grants = who->grants;
 	if (who->kind == PRINCIPAL_ISSUER || who->kind == PRINCIPAL_SUPPORT)
@@ -94,14 +97,14 @@ check_caller(struct change *c, const struct principal *who, struct err *e)
 	if (read_standing(c, who, &s, e) < 0)
 		return -1;
 	c->platform = s.platform;
-	if (c->trusted)
+	if (who == NULL)
 		return 0;
 	REQUIRE(uuid_cmp(who->tenant.uuid, c->ask->tenant.uuid) == 0);
-	if (!stands(who, &s))
+	if (!stands(who, &s) || strcmp(s.state, "deleting") == 0)
 		return err_set(e, ERR_UNAUTHENTICATED,
-		    "The credential has just been revoked, or its user disabled");
+		    "The credential has just been revoked, or its user disabled; use another one");
 	if (strcmp(s.state, "active") != 0)
-		return err_set(e, ERR_SUSPENDED, "The tenant is suspended%s%s",
+		return err_set(e, ERR_SUSPENDED, "The tenant is suspended%s%.160s",
 		    s.state_reason == NULL ? "" : ": ",
 		    s.state_reason == NULL ? "" : s.state_reason);
 	if (who->kind == PRINCIPAL_SUPPORT && c->kind->access)
@@ -305,6 +308,23 @@ change_id(
 	json_out_end_array(o);
 }
 
+/* A document that would crowd out the rest of an entry is noted by its digest. */
+static void
+put_document(struct json_out *o, const char *json)
+{
+	enum { PREFIX = 7 };
+	char text[PREFIX + 2 * AUTH_SHA256_SIZE + 1] = "sha256:";
+	uint8_t digest[AUTH_SHA256_SIZE];
+
+	if (strlen(json) <= NOTE_DOCUMENT_MAX) {
+		json_out_raw(o, json);
+		return;
+	}
+	auth_sha256(json, strlen(json), digest);
+	auth_hex(digest, sizeof(digest), text + PREFIX);
+	json_out_text(o, text);
+}
+
 void
 change_json(struct change *c, const char *member, const char *before, const char *after)
 {
@@ -313,7 +333,7 @@ change_json(struct change *c, const char *member, const char *before, const char
 	if (strcmp(before, after) == 0)
 		return;
 	o = note_begin(c, member);
-	json_out_raw(o, before);
-	json_out_raw(o, after);
+	put_document(o, before);
+	put_document(o, after);
 	json_out_end_array(o);
 }

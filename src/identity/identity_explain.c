@@ -176,7 +176,7 @@ explain(struct walk *w, struct err *e)
 	const struct identity_question *q = w->q;
 	bool of_key = !uuid_is_nil(q->key), expired = false;
 	struct identity_key key = { .user = q->user };
-	struct identity_user user;
+	struct identity_user user = { 0 };
 
 	if (see_state(w, e) < 0 || check_project(w, e) < 0 ||
 	    (of_key && key_read(&w->c, q->key, &key, &expired, e) < 0) ||

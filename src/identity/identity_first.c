@@ -27,7 +27,7 @@ static int
 give_role(const struct identity_ask *a, struct uuid user, const char *role, struct err *e)
 {
 	const struct identity_assignment_new n = { .user = user, .role.role = role };
-	struct identity_assignment x;
+	struct identity_assignment x = { 0 };
 	bool made;
 
 	return identity_assignment_create(a, &n, &x, &made, e);
@@ -39,7 +39,7 @@ make_user(
 {
 	const struct identity_role_ref role = { .role = system_role_name(f->role) };
 	const struct identity_user_new n = { .name = f->user, .roles = { .p = &role, .n = 1 } };
-	struct identity_user u;
+	struct identity_user u = { 0 };
 	int found = find_user(a, f->user, ret, e);
 
 	if (found != 0)
@@ -55,7 +55,7 @@ identity_first_key(const struct identity_ask *a, const struct identity_first *f,
     char text[static 64], struct err *e)
 {
 	struct identity_key_new n = { .name = f->key_name };
-	struct identity_key k;
+	struct identity_key k = { 0 };
 
 	_Static_assert(AUTH_KEY_SIZE == 64, "the contract says 64 bytes");
 	if (make_user(a, f, &n.user, e) < 0)

@@ -167,7 +167,13 @@ int user_read(
 
 /* ERR_INVALID with one fault. */
 int invalid(struct err *e, const char *pointer, const char *fmt, ...) PRINTF_LIKE(3, 4);
-int not_found(struct err *e, const char *what);
+/* -1 in plain sight: checkers of single files follow it. */
+static inline int
+not_found(struct err *e, const char *what)
+{
+	(void)err_set(e, ERR_NOT_FOUND, "There is no such %s", what);
+	return -1;
+}
 /* Without blanks at the ends; 1 to max characters, no control characters.  NULL stays NULL. */
 int text_clean(struct arena *mem, const char **text, size_t max, const char *pointer,
     struct err *e) MUST_CHECK;

@@ -14,7 +14,7 @@
 
 enum {
 	AUDIENCE_MAX = 255,
-	RULES_TEXT_MAX = 64 << 10 /* 64 rules with the longest texts */
+	RULES_TEXT_MAX = 256 << 10 /* 64 rules with the longest texts, each byte escaped */
 };
 
 /* --- rows ------------------------------------------------------------------------------------- */
@@ -197,7 +197,7 @@ take_keys(struct change *c, const struct json_value *jwks, struct identity_issue
 {
 	AUTO(jws_keys) keys = NULL;
 	struct json_out o;
-	AUTO_BUF b;
+	AUTO_BUF b = { 0 };
 
 	if (jws_keys_parse(jwks, "/jwks", &keys, e) < 0)
 		return -1;
@@ -215,7 +215,7 @@ take_rules(
     struct change *c, const struct tenant_rules *rules, struct identity_issuer *i, struct err *e)
 {
 	struct json_out o;
-	AUTO_BUF b;
+	AUTO_BUF b = { 0 };
 
 	buf_init(&b, RULES_TEXT_MAX);
 	json_out_init(&o, &b);
@@ -248,7 +248,7 @@ check_power(struct change *c, const struct identity_issuer *i, struct err *e)
 {
 	struct tenant_rules rules;
 	struct grants of_rules = { 0 };
-	struct holder h;
+	struct holder h = { 0 };
 
 	if (tenant_rules_parse(i->rules, c->ask->mem, &rules, e) < 0 ||
 	    add_rules(c, &rules, &of_rules, e) < 0 || change_covers(c, &of_rules, e) < 0 ||
@@ -379,7 +379,7 @@ identity_issuer_update(const struct identity_ask *a, struct uuid id,
 	static const struct change_kind kind = {
 		.action = "issuer.update", .needs = PERM_ISSUER_UPDATE, .access = true
 	};
-	struct identity_issuer before, after;
+	struct identity_issuer before = { 0 }, after;
 	AUTO_CHANGE c = { 0 };
 
 	if (change_begin(&c, a, &kind, e) < 0 || read_issuer(&c, id, &before, e) < 0 ||
@@ -423,7 +423,7 @@ identity_issuer_delete(
 		.action = "issuer.delete", .needs = PERM_ISSUER_DELETE, .access = true
 	};
 	const struct db_arg args[] = { DB_ARG_UUID(a->tenant.uuid), DB_ARG_UUID(id), DB_ARGS_END };
-	struct identity_issuer i;
+	struct identity_issuer i = { 0 };
 	AUTO_CHANGE c = { 0 };
 
 	if (change_begin(&c, a, &kind, e) < 0 || read_issuer(&c, id, &i, e) < 0 ||

@@ -78,7 +78,7 @@ static int
 list_row(void *ctx, struct err *e)
 {
 	struct list_walk *w = ctx;
-	struct identity_key k;
+	struct identity_key k = { 0 };
 
 	if (read_row(&w->row, w->mem, &k, e) < 0)
 		return -1;

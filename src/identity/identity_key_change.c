@@ -50,7 +50,7 @@ static int
 merge_expiry(
     struct change *c, const struct identity_key_change *ch, struct identity_key *k, struct err *e)
 {
-	struct identity_user owner;
+	struct identity_user owner = { 0 };
 
 	if (!ch->expires.set || ch->expires.wall_us == k->expires_wall_us)
 		return 0;
@@ -82,7 +82,7 @@ static int
 check_widening(struct change *c, const struct identity_key *before,
     const struct identity_key *after, struct err *e)
 {
-	struct holder h;
+	struct holder h = { 0 };
 
 	if (!widens(after, before))
 		return 0;
@@ -112,7 +112,7 @@ identity_key_update(const struct identity_ask *a, struct uuid id,
 	static const struct change_kind kind = {
 		.action = "key.update", .needs = PERM_KEY_UPDATE, .access = true
 	};
-	struct identity_key before, after;
+	struct identity_key before = { 0 }, after;
 	AUTO_CHANGE c = { 0 };
 
 	if (change_begin(&c, a, &kind, e) < 0 || key_read(&c, id, &before, NULL, e) < 0 ||
@@ -143,7 +143,7 @@ identity_key_revoke(const struct identity_ask *a, struct uuid id, int64_t if_ver
 	const char *by = a->by->who == NULL ? "system" : principal_format(a->by->who, actor);
 	const struct db_arg args[] = { DB_ARG_UUID(a->tenant.uuid), DB_ARG_UUID(id),
 		DB_ARG_TEXT(by), DB_ARGS_END };
-	struct identity_key k;
+	struct identity_key k = { 0 };
 	AUTO_CHANGE c = { 0 };
 
 	if (change_begin(&c, a, &kind, e) < 0 || key_read(&c, id, &k, NULL, e) < 0 ||

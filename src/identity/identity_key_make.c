@@ -138,7 +138,7 @@ check_power(struct change *c, const struct identity_key_new *n, struct uuid owne
 {
 	const struct uuid nil = { { 0 } };
 	struct grants of_key = { 0 };
-	struct holder h;
+	struct holder h = { 0 };
 
 	if (roles_resolve(c, &n->roles, "/roles", picks, &of_key, e) < 0 ||
 	    holder_read(c->tx, c->ask->tenant, owner, nil, &h, e) < 0)
@@ -173,7 +173,7 @@ make_key(struct change *c, const struct identity_key_new *n, struct identity_key
 {
 	const struct role_holder h = { .key = k->id };
 	struct role_pick picks[IDENTITY_ROLES_MAX];
-	struct identity_user owner;
+	struct identity_user owner = { 0 };
 
 	if (find_owner(c, n->user, &owner, e) < 0 ||
 	    key_expiry(owner.person, &n->expires, &k->expires_wall_us, e) < 0 ||
@@ -219,7 +219,7 @@ identity_key_create(const struct identity_ask *a, const struct identity_key_new 
 static int
 check_rotation(struct change *c, const struct identity_key *k, bool expired, struct err *e)
 {
-	struct holder h;
+	struct holder h = { 0 };
 
 	if (k->revoked_wall_us != 0)
 		return err_set(
@@ -259,7 +259,7 @@ static int
 rotate_key(struct change *c, struct uuid id, int64_t overlap_s, struct identity_key *k,
     struct auth_key *made, struct err *e)
 {
-	struct identity_key before;
+	struct identity_key before = { 0 };
 	bool expired;
 
 	if (key_read(c, id, &before, &expired, e) < 0 || check_rotation(c, &before, expired, e) < 0)
@@ -280,7 +280,7 @@ identity_key_rotate(const struct identity_ask *a, struct uuid id, int64_t overla
 		.action = "key.rotate", .needs = PERM_KEY_UPDATE, .access = true
 	};
 	struct auth_key made = { 0 };
-	struct identity_key k;
+	struct identity_key k = { 0 };
 	struct uuid ignored;
 	AUTO_CHANGE c = { 0 };
 	int rc;

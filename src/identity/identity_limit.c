@@ -39,7 +39,7 @@ identity_project_limits(const struct identity_ask *a, struct uuid project,
     const struct identity_limit *limits, size_t n, struct err *e)
 {
 	const struct scope everywhere = { .everywhere = true };
-	struct identity_project p;
+	struct identity_project p = { 0 };
 	AUTO_CHANGE c = { 0 };
 
 	if (identity_project_get(a->db, a->tenant, &everywhere, project, a->mem, &p, e) < 0 ||

@@ -205,7 +205,7 @@ identity_project_update(const struct identity_ask *a, struct uuid id,
 	static const struct change_kind kind = {
 		.action = "project.update", .needs = PERM_PROJECT_UPDATE, .somewhere = true
 	};
-	struct identity_project before, after;
+	struct identity_project before = { 0 }, after;
 	AUTO_CHANGE c = { 0 };
 
 	if (change_begin(&c, a, &kind, e) < 0 || read_project(&c, id, &before, e) < 0 ||
@@ -257,7 +257,7 @@ check_unused(struct change *c, struct uuid id, struct err *e)
 static int
 check_removal(struct change *c, const struct identity_project *p, struct err *e)
 {
-	struct holder h;
+	struct holder h = { 0 };
 
 	if (strcmp(p->name, default_name) == 0)
 		return err_set(e, ERR_IN_USE,
@@ -279,7 +279,7 @@ identity_project_delete(
 		"identity_project_unlimit", "identity_project_delete" };
 	const struct db_arg args[] = { DB_ARG_UUID(a->tenant.uuid), DB_ARG_UUID(id), DB_ARGS_END };
 	const struct touched touched = { .project = id };
-	struct identity_project p;
+	struct identity_project p = { 0 };
 	AUTO_CHANGE c = { 0 };
 
 	if (change_begin(&c, a, &kind, e) < 0 || read_project(&c, id, &p, e) < 0 ||

@@ -140,7 +140,7 @@ identity_role_list(struct db *db, struct tenant_id tenant, struct arena *mem,
 		DB_ARGS_END };
 	struct db_col cols[ROLE_COLS];
 	struct list_walk w = { 0 };
-	struct identity_role role;
+	struct identity_role role = { 0 };
 
 	if (rows_init(&w.rows, mem, sizeof(role), OWN_ROLES_MAX + ROLE_COUNT, e) < 0)
 		return -1;
@@ -317,7 +317,7 @@ identity_role_update(const struct identity_ask *a, const char *ref,
 	static const struct change_kind kind = {
 		.action = "role.update", .needs = PERM_ROLE_UPDATE, .access = true
 	};
-	struct identity_role before, after;
+	struct identity_role before = { 0 }, after;
 	AUTO_CHANGE c = { 0 };
 
 	if (change_begin(&c, a, &kind, e) < 0 || find_own(&c, ref, &before, e) < 0 ||
@@ -370,7 +370,7 @@ identity_role_delete(
 {
 	static const struct change_kind kind = { .action = "role.delete",
 		.needs = PERM_ROLE_DELETE };
-	struct identity_role role;
+	struct identity_role role = { 0 };
 	AUTO_CHANGE c = { 0 };
 
 	if (change_begin(&c, a, &kind, e) < 0 || find_own(&c, ref, &role, e) < 0 ||

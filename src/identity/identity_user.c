@@ -5,6 +5,7 @@
  */
 #include "identity_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* --- rows ------------------------------------------------------------------------------------- */
@@ -77,7 +78,7 @@ static int
 list_row(void *ctx, struct err *e)
 {
 	struct list_walk *w = ctx;
-	struct identity_user u;
+	struct identity_user u = { 0 };
 
 	if (read_row(&w->row, w->mem, &u, e) < 0)
 		return -1;
@@ -158,7 +159,7 @@ static void
 note_roles(struct change *c, const struct identity_roles *roles, bool given)
 {
 	static const char none[] = "[]";
-	AUTO_BUF b;
+	AUTO_BUF b = { 0 };
 	struct json_out o;
 
 	buf_init(&b, (size_t)64 << 10);
@@ -270,7 +271,7 @@ check_power(struct change *c, const struct identity_user *before, const struct i
 	bool linked = uuid_cmp(before->issuer, after->issuer) != 0 ||
 		      (after->subject != NULL && before->subject != NULL &&
 			  strcmp(before->subject, after->subject) != 0);
-	struct holder h;
+	struct holder h = { 0 };
 
 	if (!toggled && !linked)
 		return 0;
@@ -308,7 +309,7 @@ identity_user_update(const struct identity_ask *a, struct uuid id,
 	static const struct change_kind kind = {
 		.action = "user.update", .needs = PERM_USER_UPDATE, .access = true
 	};
-	struct identity_user before, after;
+	struct identity_user before = { 0 }, after;
 	AUTO_CHANGE c = { 0 };
 
 	if (change_begin(&c, a, &kind, e) < 0 || user_read(&c, id, &before, e) < 0 ||
@@ -334,13 +335,15 @@ identity_user_update(const struct identity_ask *a, struct uuid id,
 
 /* --- removing --------------------------------------------------------------------------------- */
 
+/* Notes how many go. */
 static int
 check_keys(struct change *c, struct uuid id, bool with_keys, struct err *e)
 {
+	char before[24];
 	const struct db_arg args[] = { DB_ARG_UUID(c->ask->tenant.uuid), DB_ARG_UUID(id),
 		DB_ARGS_END };
-	int64_t live = 0, n = 0;
-	const struct db_col cols[] = { DB_I64("live", &live), DB_I64("n", &n), DB_COLS_END };
+	int64_t live = 0;
+	const struct db_col cols[] = { DB_I64("live", &live), DB_COLS_END };
 
 	if (change_one(c, "identity_user_keys", args, cols, e) < 0)
 		return -1;
@@ -349,7 +352,9 @@ check_keys(struct change *c, struct uuid id, bool with_keys, struct err *e)
 		    "The user has %lld API key%s in force; revoke them first, or all at once with "
 		    "?revoke_keys=true",
 		    (long long)live, live == 1 ? "" : "s");
-	if (n > 0 && with_keys)
+	(void)snprintf(before, sizeof(before), "%lld", (long long)live); /* fits any int64_t */
+	change_json(c, "keys", before, "0");
+	if (live > 0)
 		return change_needs(c, PERM_KEY_REVOKE, (struct uuid){ { 0 } }, e);
 	return 0;
 }
@@ -376,8 +381,8 @@ identity_user_delete(
 		.action = "user.delete", .needs = PERM_USER_DELETE, .access = true
 	};
 	const struct uuid nil = { { 0 } };
-	struct identity_user u;
-	struct holder h;
+	struct identity_user u = { 0 };
+	struct holder h = { 0 };
 	AUTO_CHANGE c = { 0 };
 
 	if (change_begin(&c, a, &kind, e) < 0 || user_read(&c, id, &u, e) < 0 ||

@@ -107,8 +107,10 @@ where j.tenant_id = $1::uuid and j.job_id = $2::uuid
 -- own index: a tenant with a million finished jobs and three queued ones finds those three at once,
 -- and so does one who sees a single small project.  (Live states have no index, so running ones
 -- behind a backlog cost a walk over the tenant's part of the queue.)  The limits of 1 keep the
--- planner from reading whole tables for the sake of one page.  The filter on labels is not leakproof
--- and therefore never an index condition; it runs after the tenant's.
+-- planner from reading whole tables for the sake of one page, whatever it knew of them; rows are
+-- compared and sorted as pairs so that only the index of a project will do, however many of the
+-- tenant's jobs lie in others.  The filter on labels is not leakproof and therefore never an index
+-- condition; it runs after the tenant's.
 with page as (
 	(select j.job_id from job j
 	 where j.tenant_id = $1::uuid and j.job_id < $2::uuid
@@ -125,7 +127,9 @@ with page as (
 	 order by j.job_id desc limit $7::bigint)
 	union all
 	(select q.job_id from job_queue q
-	 join job j on j.tenant_id = $1::uuid and j.job_id = q.job_id
+	 cross join lateral (
+		select j.environment, j.labels from job j
+		where j.tenant_id = $1::uuid and j.job_id = q.job_id limit 1) j
 	 where q.tenant_id = $1::uuid and q.job_id < $2::uuid
 	   and $9::uuid[] is null and $8::text is not null and q.state = $8::text
 	   and ($4::text is null or j.environment = $4::text)
@@ -135,23 +139,28 @@ with page as (
 	(select p.job_id from unnest($9::uuid[]) as one (project_id)
 	 cross join lateral (
 		select j.job_id from job j
-		where j.tenant_id = $1::uuid and j.project_id = one.project_id and j.job_id < $2::uuid
+		where j.tenant_id = $1::uuid and j.project_id is not null
+		  and (j.project_id, j.job_id) < (one.project_id, $2::uuid)
+		  and (j.project_id, j.job_id) > (one.project_id, '00000000-0000-0000-0000-000000000000'::uuid)
 		  and $3::text is null and $8::text is null
 		  and ($4::text is null or j.environment = $4::text)
 		  and ($5::text is null or j.labels ->> $5::text = $6::text)
-		order by j.job_id desc limit $7::bigint) p)
+		order by j.project_id desc, j.job_id desc limit $7::bigint) p)
 	union all
 	(select p.job_id from unnest($9::uuid[]) as one (project_id)
 	 cross join lateral (
 		select j.job_id from job j
-		where j.tenant_id = $1::uuid and j.project_id = one.project_id and j.job_id < $2::uuid
-		  and $3::text is not null and j.end_state = $3::text
+		where j.tenant_id = $1::uuid and $3::text is not null and j.end_state = $3::text
+		  and (j.project_id, j.job_id) < (one.project_id, $2::uuid)
+		  and (j.project_id, j.job_id) > (one.project_id, '00000000-0000-0000-0000-000000000000'::uuid)
 		  and ($4::text is null or j.environment = $4::text)
 		  and ($5::text is null or j.labels ->> $5::text = $6::text)
-		order by j.job_id desc limit $7::bigint) p)
+		order by j.project_id desc, j.job_id desc limit $7::bigint) p)
 	union all
 	(select q.job_id from job_queue q
-	 join job j on j.tenant_id = $1::uuid and j.job_id = q.job_id
+	 cross join lateral (
+		select j.environment, j.labels from job j
+		where j.tenant_id = $1::uuid and j.job_id = q.job_id limit 1) j
 	 where q.tenant_id = $1::uuid and q.project_id = any ($9::uuid[]) and q.job_id < $2::uuid
 	   and $8::text is not null and q.state = $8::text
 	   and ($4::text is null or j.environment = $4::text)
@@ -228,7 +237,9 @@ where q.tenant_id = $1::uuid and q.job_id = l.job_id;
 -- those of tenants that are not active, and those without room, end there.  Of the others the best
 -- are read in the order of that index, without those that are larger than a whole limit, and
 -- interleaved by their place in their tenant, so that one tenant's backlog neither hides another's
--- nor costs more than what is returned.
+-- nor costs more than what is returned: from each lane as many as fill the list when short lanes
+-- leave their part to long ones (with lanes by length, the greatest of what the shorter leave over
+-- the number of the others).
 with recursive hop as (
 	(select q.tenant_id, q.project_id from job_queue q
 	 where q.project_id is not null order by q.tenant_id, q.project_id limit 1)
@@ -266,7 +277,8 @@ with recursive hop as (
 		coalesce(k.cpu_milli, 9223372036854775807) - u.cpu_milli as project_cpu_milli,
 		coalesce(k.memory_bytes, 9223372036854775807) - u.memory_bytes as project_memory_bytes,
 		least(k.cpu_milli, o.cpu_milli + o.held_cpu_milli) as most_cpu_milli,
-		least(k.memory_bytes, o.memory_bytes + o.held_memory_bytes) as most_memory_bytes
+		least(k.memory_bytes, o.memory_bytes + o.held_memory_bytes) as most_memory_bytes,
+		greatest(d.accepted - u.jobs_left, 0) as waiting
 	from hop h
 	join owner o on o.tenant_id = h.tenant_id
 	join job_use u on u.tenant_id = h.tenant_id and u.project_id = h.project_id
@@ -276,12 +288,19 @@ with recursive hop as (
 			max(k.amount) filter (where k.name = 'memory_bytes') as memory_bytes
 		from project_quota k
 		where k.tenant_id = h.tenant_id and k.project_id = h.project_id) k
+	left join lateral (
+		select d.accepted from job_day d
+		where d.tenant_id = h.tenant_id and d.project_id = h.project_id
+		order by d.day desc limit 1) d on true
 	where o.jobs > 0 and o.cpu_milli > 0 and o.memory_bytes > 0
 ), open_lane as materialized (
-	select l.* from lane l
+	select l.*, ($1::bigint - sum(l.waiting) over (order by l.waiting, l.tenant_id, l.project_id)
+			+ l.waiting) / count(*) over (order by l.waiting desc, l.tenant_id desc, l.project_id desc)
+		as level
+	from lane l
 	where l.project_jobs > 0 and l.project_cpu_milli > 0 and l.project_memory_bytes > 0
 ), share as materialized (
-	select greatest(2 * $1::bigint / greatest(count(*), 1), 8) as n from open_lane
+	select greatest(ceil(max(l.level)), 4)::bigint as n from open_lane l
 )
 select q.tenant_id, q.job_id, q.project_id, q.state, q.priority, q.queued_at, q.cpu_milli,
 	q.memory_bytes, q.attempt, q.max_attempts, q.lease_epoch as epoch, q.lease_owner,

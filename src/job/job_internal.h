@@ -63,8 +63,6 @@ int64_t job_admission_room(const struct job_admission *a);
 
 /* --- moves ---------------------------------------------------------------------------------- */
 
-/* Moves in one statement: a millisecond or two of work, and arrays of a few KiB. */
-enum { JOB_MOVE_BATCH = JOB_CLAIM_MAX };
 /* What a claim adds to its moves. */
 struct job_lease {
 	struct uuid owner;

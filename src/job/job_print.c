@@ -26,8 +26,8 @@ job_print(const struct job *j, bool with_manifest, struct json_out *o)
 
 	json_out_begin(o);
 	json_put_text(o, "id", id_format("job", j->id, id));
-	json_put_text(o, "project", id_format("prj", j->project, id));
 	json_put_text(o, "state", job_state_name(j->state));
+	json_put_text(o, "project", id_format("prj", j->project, id));
 	json_put_text(o, "environment", j->environment);
 	json_put_text(o, "name", j->name);
 	json_put_raw(o, "labels", j->labels);

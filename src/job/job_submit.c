@@ -134,7 +134,11 @@ submit_locked(struct db *db, const struct caller *by, const struct job_submissio
 
 		if (n < 0)
 			return -1;
-		REQUIRE(n > 0 || !u.writes[i].must_affect); /* nobody else could change anything */
+		/* Nobody changes anything under the lock, but a tenant can be on its way out. */
+		if (n == 0 && u.writes[i].must_affect)
+			return err_set(e, ERR_DB_RETRY,
+			    "The job was not accepted, because the tenant was changed meanwhile; "
+			    "send the request again.");
 	}
 	return db_tx_commit(&tx, e);
 }

@@ -159,6 +159,14 @@ order by o.operation_id limit 16;
 update operation_node n set done_at = now()
 where n.operation_id = $1::uuid and n.node_id = $2::uuid;
 
+-- :name platform_work_left :role platform
+-- Deletions behind $1, oldest first.  Nodes that nobody waits for have something of the tenant, too: what
+-- came about without its jobs, and all of it when they were waived and come back.  Ids of one moment need
+-- not be committed in their order, so that the newest wait.
+select o.operation_id, o.target, o.stage = 'stopping' as stopping from operation o
+where o.operation_id > $1::uuid and o.created_at < now() - interval '5 seconds'
+order by o.operation_id limit 16;
+
 -- What follows deletes at most $2 rows of a tenant from one table each; row-level security lets only
 -- rows of tenants go that are being deleted.  A batch is found by its place, because wardian_platform
 -- may not look into the rows.

@@ -10,7 +10,7 @@ enum {
 	LOOK_MS = 1000, /* between looks for work; a step that got on is followed by the next */
 	SOON_MS = 50,
 	ARENA_BYTES = 4 << 20,
-	MINE_MAX = 16, /* as many as platform_work_mine returns */
+	GONE_MAX = 16, /* as many as platform_work_mine and platform_work_left return */
 };
 
 struct platform_worker {
@@ -22,28 +22,30 @@ struct platform_worker {
 	struct cond woken;
 	bool wake, stop;
 	/* worker thread */
-	bool failing; /* logged once per outage */
+	bool failing;        /* logged once per outage */
+	struct uuid cleared; /* newest deletion of which nothing is left here */
 };
 
 /* --- files of this node ----------------------------------------------------------------------- */
 
-struct mine {
+struct gone {
 	struct uuid operation, target;
-	struct {
-		struct uuid operation, target;
-	} at[MINE_MAX];
+	bool stopping; /* its jobs may be alive */
+};
+struct gones {
+	struct gone row;
+	struct gone at[GONE_MAX];
 	size_t n;
 };
 
 static int
-keep_mine(void *ctx, struct err *e)
+keep_gone(void *ctx, struct err *e)
 {
-	struct mine *m = ctx;
+	struct gones *g = ctx;
 
-	if (m->n == MINE_MAX)
-		return err_set(e, ERR_DB_SCHEMA, "platform_work_mine returned too many rows");
-	m->at[m->n].operation = m->operation;
-	m->at[m->n++].target = m->target;
+	if (g->n == GONE_MAX)
+		return err_set(e, ERR_DB_SCHEMA, "a list of deletions has too many rows");
+	g->at[g->n++] = g->row;
 	return 0;
 }
 
@@ -61,26 +63,57 @@ report_done(struct platform_worker *w, struct uuid operation, struct err *e)
 }
 
 static int
-remove_files(struct platform_worker *w, struct arena *mem, struct err *e)
+remove_tenant(struct platform_worker *w, struct uuid target, struct err *e)
 {
-	const struct db_arg args[] = { DB_ARG_UUID(w->o.node), DB_ARGS_END };
-	struct mine m = { .n = 0 };
-	const struct db_col cols[] = { DB_UUID("operation_id", &m.operation),
-		DB_UUID("target", &m.target), DB_COLS_END };
 	char dir[UUID_STR_SIZE];
 
+	uuid_format(target, dir);
+	if (object_remove_tree(w->o.runs_dirfd, dir, e) < 0)
+		return err_wrap(e, "removing the files of tenant %s", dir);
+	if (w->o.forget != NULL && w->o.forget(w->o.ctx, (struct tenant_id){ target }, e) < 0)
+		return err_wrap(e, "forgetting tenant %s", dir);
+	return 0;
+}
+
+static int
+remove_awaited(struct platform_worker *w, struct arena *mem, struct err *e)
+{
+	const struct db_arg args[] = { DB_ARG_UUID(w->o.node), DB_ARGS_END };
+	struct gones g = { .n = 0 };
+	const struct db_col cols[] = { DB_UUID("operation_id", &g.row.operation),
+		DB_UUID("target", &g.row.target), DB_COLS_END };
+	char id[UUID_STR_SIZE];
+
 	if (db_platform_read_each(
-		w->o.db, "platform_work_mine", args, cols, mem, keep_mine, &m, e) < 0)
+		w->o.db, "platform_work_mine", args, cols, mem, keep_gone, &g, e) < 0)
 		return -1;
-	for (size_t i = 0; i < m.n; i++) {
-		uuid_format(m.at[i].target, dir);
-		if (object_remove_tree(w->o.runs_dirfd, dir, e) < 0)
-			return err_wrap(e, "removing the files of tenant %s", dir);
-		if (w->o.forget != NULL)
-			w->o.forget(w->o.ctx, (struct tenant_id){ m.at[i].target });
-		if (report_done(w, m.at[i].operation, e) < 0)
+	for (size_t i = 0; i < g.n; i++) {
+		if (remove_tenant(w, g.at[i].target, e) < 0 ||
+		    report_done(w, g.at[i].operation, e) < 0)
 			return -1;
-		log_info(&w->o.log, "removed the files of deleted tenant %s", dir);
+		log_info(&w->o.log, "removed the files of deleted tenant %s",
+		    uuid_format(g.at[i].target, id));
+	}
+	return 0;
+}
+
+/* Every deletion once, from the first of all on after each start. */
+static int
+remove_left(struct platform_worker *w, struct arena *mem, struct err *e)
+{
+	const struct db_arg args[] = { DB_ARG_UUID(w->cleared), DB_ARGS_END };
+	struct gones g = { .n = 0 };
+	const struct db_col cols[] = { DB_UUID("operation_id", &g.row.operation),
+		DB_UUID("target", &g.row.target), DB_BOOL("stopping", &g.row.stopping),
+		DB_COLS_END };
+
+	if (db_platform_read_each(
+		w->o.db, "platform_work_left", args, cols, mem, keep_gone, &g, e) < 0)
+		return -1;
+	for (size_t i = 0; i < g.n && !g.at[i].stopping; i++) {
+		if (remove_tenant(w, g.at[i].target, e) < 0)
+			return -1;
+		w->cleared = g.at[i].operation;
 	}
 	return 0;
 }
@@ -115,7 +148,7 @@ work(struct platform_worker *w, struct arena *mem, struct err *e)
 	bool waits;
 	int found;
 
-	if (remove_files(w, mem, e) < 0)
+	if (remove_awaited(w, mem, e) < 0 || remove_left(w, mem, e) < 0)
 		return -1;
 	found = claim(w, &d, &name, e);
 	if (found <= 0)

@@ -12,7 +12,7 @@
 /* --- on the ledger's thread ------------------------------------------------------------------- */
 
 static int
-cancel_all(struct sched *s, struct job_move *moves, size_t n, struct err *e)
+cancel_batch(struct sched *s, struct job_move *moves, size_t n, struct err *e)
 {
 	AUTO(db_sys_tx) tx = NULL;
 
@@ -21,6 +21,20 @@ cancel_all(struct sched *s, struct job_move *moves, size_t n, struct err *e)
 	if (job_move(tx, moves, n, e) < 0)
 		return -1;
 	return db_sys_commit(&tx, e);
+}
+
+/* Other nodes cancel the same jobs now; batches of one statement cannot lock each other out. */
+static int
+cancel_all(struct sched *s, struct job_move *moves, size_t n, struct err *e)
+{
+	for (size_t done = 0; done < n; done += JOB_MOVE_BATCH) {
+		size_t left = n - done;
+
+		if (cancel_batch(
+			s, moves + done, left < JOB_MOVE_BATCH ? left : JOB_MOVE_BATCH, e) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 int

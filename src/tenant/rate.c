@@ -124,6 +124,19 @@ take_both(
 	return wait_ms;
 }
 
+static void
+hurry_for_newcomers(struct rates *r, struct rate_slot *const slots[static RATE_POLICIES])
+{
+	bool known = true;
+
+	for (size_t i = 0; i < RATE_POLICIES; i++)
+		known = known && slots[i]->introduced;
+	if (known || r->hurry || r->o.db == NULL)
+		return;
+	r->hurry = true;
+	cond_wake_all(&r->woken);
+}
+
 int
 rates_take(struct rates *r, const struct principal *who, struct rate_state *ret, struct err *e)
 {
@@ -138,6 +151,7 @@ rates_take(struct rates *r, const struct principal *who, struct rate_state *ret,
 	lock_take(&r->lock);
 	slots[0] = slot(r, RATE_TENANT, &t, now_ns);
 	slots[1] = slot(r, RATE_KEY, &k, now_ns);
+	hurry_for_newcomers(r, slots);
 	wait_ms = take_both(slots, &state, now_ns);
 	for (size_t i = 0; i < RATE_POLICIES; i++) {
 		violated[i] = state.policies[i].violated;
@@ -264,7 +278,7 @@ rates_new(const struct rates_options *o, struct rates **ret, struct err *e)
 		return err_set(e, ERR_NO_MEMORY, "there is no memory for rate limits");
 	r->o = *o;
 	lock_init(&r->lock);
-	cond_init(&r->stopped);
+	cond_init(&r->woken);
 	if (init_tables(r, e) < 0)
 		return -1;
 	if (o->db != NULL && rate_exchange_start(r, e) < 0)
@@ -282,7 +296,7 @@ rates_free(struct rates *r)
 	rate_exchange_stop(r);
 	for (int i = 0; i < RATE_KIND_COUNT; i++)
 		rate_table_done(&r->tables[i]);
-	cond_done(&r->stopped);
+	cond_done(&r->woken);
 	lock_done(&r->lock);
 	free(r);
 }

@@ -47,6 +47,7 @@ struct rate_slot {
 	int64_t told;   /* what of it the others know */
 	int64_t others; /* what the others had let through when last asked */
 	bool others_known;
+	bool introduced; /* was in an exchange: its limits are known */
 	/* of refusals */
 	int64_t locked_until_ns;
 	int64_t lockouts;

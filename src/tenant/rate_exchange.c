@@ -14,10 +14,10 @@
 extern const unsigned char sql_rate[];
 const struct db_sql rate_sql = { "rate", (const char *)sql_rate };
 
-enum { EXCHANGE_ARENA_BYTES = 1 << 20 };
+enum { EXCHANGE_ARENA_BYTES = 1 << 20, HURRY_MS = 20 /* between exchanges, at least */ };
 
 static void
-copy_slot(struct rate_exchange *x, enum rate_kind kind, const struct rate_slot *s)
+copy_slot(struct rate_exchange *x, enum rate_kind kind, struct rate_slot *s)
 {
 	size_t i = x->n++;
 	struct uuid key;
@@ -25,6 +25,7 @@ copy_slot(struct rate_exchange *x, enum rate_kind kind, const struct rate_slot *
 	memcpy(&x->tenants[i], s->key.bytes, sizeof(x->tenants[i]));
 	x->kinds[i] = kind;
 	x->keys[i] = s->key;
+	s->introduced = true;
 	x->spent[i] = s->spent;
 	if (kind == RATE_KEY) {
 		memcpy(&key, s->key.bytes + sizeof(key), sizeof(key));
@@ -35,7 +36,7 @@ copy_slot(struct rate_exchange *x, enum rate_kind kind, const struct rate_slot *
 	x->buckets[i] = x->names[i];
 }
 
-/* A full bucket that told everything needs no news: what the others spend fills again as well. */
+/* A full bucket that told everything needs no news. */
 static bool
 needs_exchange(struct rate_slot *s, int64_t now_ns)
 {
@@ -57,6 +58,10 @@ copy_out(struct rates *r)
 
 		if (needs_exchange(s, now_ns))
 			copy_slot(r->x, i < n_tenants ? RATE_TENANT : RATE_KEY, s);
+		else
+			/* What the others spend meanwhile fills again as well: counting starts
+			 * anew. */
+			s->others_known = false;
 	}
 	lock_give(&r->lock);
 }
@@ -184,24 +189,33 @@ exchange(struct rates *r)
 	r->failing = !ok;
 }
 
+/* False when there will be no more exchanges.  Newcomers do not wait for their limits until the
+ * next one is due; those of a moment share one. */
+static bool
+wait_for_turn(struct rates *r)
+{
+	struct deadline due = deadline_in_ms(RATES_EXCHANGE_MS), soon = deadline_in_ms(HURRY_MS);
+	bool stop;
+
+	lock_take(&r->lock);
+	while (!r->stop && !r->hurry && cond_wait(&r->woken, &r->lock, due))
+		;
+	while (!r->stop && cond_wait(&r->woken, &r->lock, soon))
+		;
+	r->hurry = false;
+	stop = r->stop;
+	lock_give(&r->lock);
+	return !stop;
+}
+
 static void *
 run(void *arg)
 {
 	struct rates *r = arg;
 
-	for (;;) {
-		struct deadline d = deadline_in_ms(RATES_EXCHANGE_MS);
-		bool stop;
-
-		lock_take(&r->lock);
-		while (!r->stop && cond_wait(&r->stopped, &r->lock, d))
-			;
-		stop = r->stop;
-		lock_give(&r->lock);
-		if (stop)
-			return NULL;
+	while (wait_for_turn(r))
 		exchange(r);
-	}
+	return NULL;
 }
 
 int
@@ -222,7 +236,7 @@ rate_exchange_stop(struct rates *r)
 	if (r->has_thread) {
 		lock_take(&r->lock);
 		r->stop = true;
-		cond_wake_all(&r->stopped);
+		cond_wake_all(&r->woken);
 		lock_give(&r->lock);
 		thread_join(&r->thread);
 		r->has_thread = false;

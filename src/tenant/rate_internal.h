@@ -26,10 +26,11 @@ struct rates {
 	struct rates_options o;
 	/* under lock */
 	struct lock lock;
-	struct cond stopped;
+	struct cond woken; /* the exchange thread */
 	struct rate_table tables[RATE_KIND_COUNT];
 	size_t next; /* where the next exchange begins to look */
 	bool stop;
+	bool hurry; /* somebody is new, whose limits nobody here knows */
 	/* exchange thread */
 	struct thread thread;
 	bool has_thread;

@@ -194,7 +194,7 @@ may_look_up(
 int
 tenants_recall(struct tenants *t, const struct credential *c, struct principal *ret, struct err *e)
 {
-	struct tenant_text text;
+	struct tenant_text text = { 0 };
 	struct tenant_known k;
 	bool hit;
 
@@ -271,7 +271,7 @@ int
 tenants_authenticate(
     struct tenants *t, const struct credential *c, struct principal *ret, struct err *e)
 {
-	struct tenant_text text;
+	struct tenant_text text = { 0 };
 	struct tenant_known k;
 	bool hit;
 

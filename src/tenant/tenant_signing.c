@@ -178,13 +178,13 @@ tenant_ring_take_lost(struct tenant_ring *r)
 }
 
 /* A token's clock may be JWT_LEEWAY_S behind. */
-#define TOKEN_S ((int64_t)TENANTS_SUPPORT_S + 2 * JWT_LEEWAY_S)
+static const int64_t token_s = (int64_t)TENANTS_SUPPORT_S + INT64_C(2) * JWT_LEEWAY_S;
 
 int
 tenant_ring_read(struct tenant_ring *r, struct db *db, struct err *e)
 {
 	enum { MEM_BYTES = 1 << 20 };
-	const struct db_arg args[] = { DB_ARG_I64(TOKEN_S), DB_ARGS_END };
+	const struct db_arg args[] = { DB_ARG_I64(token_s), DB_ARGS_END };
 	AUTO(arena) mem = arena_new(MEM_BYTES);
 	AUTO(keys) keys = calloc(1, sizeof(*keys));
 	struct reading in = { .mem = mem, .keys = keys };
@@ -206,7 +206,7 @@ static int
 known_elsewhere(struct db *db, const char *kid, struct err *e)
 {
 	bool known = false;
-	const struct db_arg args[] = { DB_ARG_TEXT(kid), DB_ARG_I64(TOKEN_S), DB_ARGS_END };
+	const struct db_arg args[] = { DB_ARG_TEXT(kid), DB_ARG_I64(token_s), DB_ARGS_END };
 	const struct db_col cols[] = { DB_BOOL("known", &known), DB_COLS_END };
 
 	return db_platform_read_one(db, "tenant_signing_key_known", args, cols, NULL, e);
@@ -305,7 +305,7 @@ tenant_signing_key_register(
 int64_t
 tenant_signing_keys_prune(struct db *db, struct err *e)
 {
-	const struct db_arg args[] = { DB_ARG_I64(TOKEN_S), DB_ARGS_END };
+	const struct db_arg args[] = { DB_ARG_I64(token_s), DB_ARGS_END };
 	AUTO(db_platform_tx) tx = NULL;
 	int64_t n;
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Items wait in WORK_QUEUES + 1 lists, chosen by class; list 0 is the pool's own and has no limits
- * but the pool's.  Lists with something that may run stand in a ring; a thread takes the oldest
- * item of the list whose turn it is, and the turn passes on.  A list whose class holds all the
- * threads it may is left out of the ring until one of its items is done.
+ * Items wait in lists chosen by class, WORK_QUEUES for the wide and as many for the narrow ones;
+ * list 0 is the pool's own and has no limits but the pool's.  Lists with something that may run
+ * stand in a ring; a thread takes the oldest item of the list whose turn it is, and the turn passes
+ * on.  A list whose class holds all the threads it may is left out of the ring until one of its
+ * items is done.
  */
 #include "work.h"
 
@@ -11,7 +12,12 @@
 
 #include "lock.h"
 
-enum { NAME_MAX_LENGTH = 12, THREADS_MAX = 1024, NONE = -1 };
+enum { NAME_MAX_LENGTH = 12, THREADS_MAX = 1024, NONE = -1, NARROW_RUNNING_MAX = 2 };
+enum {
+	FIRST_WIDE = 1,
+	FIRST_NARROW = FIRST_WIDE + WORK_QUEUES,
+	QUEUES = FIRST_NARROW + WORK_QUEUES
+};
 
 struct item {
 	void (*fn)(void *arg);
@@ -37,7 +43,7 @@ struct work {
 	struct lock lock;
 	struct cond filled; /* the ring is not empty, or the pool stops */
 	struct item *items;
-	struct queue queues[WORK_QUEUES + 1];
+	struct queue queues[QUEUES];
 	int free;                  /* first free item */
 	int ring_first, ring_last; /* queues; NONE when empty */
 	int depth;
@@ -54,7 +60,9 @@ may_run(const struct work *w, int q)
 {
 	const struct queue *x = &w->queues[q];
 
-	return x->depth > 0 && (q == 0 || x->running < w->class_running_max);
+	if (x->depth == 0 || q == 0)
+		return x->depth > 0;
+	return x->running < (q < FIRST_NARROW ? w->class_running_max : NARROW_RUNNING_MAX);
 }
 
 static void
@@ -250,16 +258,19 @@ work_push(struct work *w, void (*fn)(void *arg), void *arg, struct err *e)
 
 /* Fibonacci hashing: the top byte of a product with 2^64 divided by the golden ratio. */
 static int
-queue_of(uint64_t class)
+hash(uint64_t class)
 {
 	_Static_assert(WORK_QUEUES == 256, "one byte chooses the queue");
-	return (int)(class * UINT64_C(0x9e3779b97f4a7c15) >> 56) + 1;
+	return (int)(class * UINT64_C(0x9e3779b97f4a7c15) >> 56);
 }
 
 int
-work_push_for(struct work *w, uint64_t class, void (*fn)(void *arg), void *arg, struct err *e)
+work_push_for(struct work *w, uint64_t class, enum work_width width, void (*fn)(void *arg),
+    void *arg, struct err *e)
 {
-	return push(w, queue_of(class), fn, arg, e);
+	int first = width == WORK_WIDE ? FIRST_WIDE : FIRST_NARROW;
+
+	return push(w, first + hash(class), fn, arg, e);
 }
 
 int

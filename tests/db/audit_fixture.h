@@ -18,7 +18,7 @@ struct audit_fixture {
 	struct test_db t;
 	struct db *db;
 	struct arena *mem;
-	char dir[64];
+	char dir[96];
 	int dirfd;
 	struct sign_key *key;
 	struct uuid node;
@@ -41,7 +41,9 @@ audit_fixture_open(struct audit_fixture *f, int64_t export_max)
 	f->db = test_db_pools(&f->t, sql, TEST_TIMEOUT_MS);
 	f->mem = arena_new(64 << 20);
 	f->node = uuid_v7();
-	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/wardian-audit-XXXXXX");
+	/* Beside a cluster of the program's own it goes with that, whatever ends the program. */
+	(void)snprintf(f->dir, sizeof(f->dir), "%s/wardian-audit-XXXXXX",
+	    f->t.dir[0] == '\0' ? "/tmp" : f->t.dir);
 	if (f->mem == NULL || mkdtemp(f->dir) == NULL || metrics_new(&f->metrics, &e) < 0 ||
 	    sign_key_load(seed, &f->key, &e) < 0)
 		test_die("audit_fixture_open", e.msg);

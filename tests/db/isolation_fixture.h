@@ -44,7 +44,7 @@ static const struct table tables[] = {
 	    ", " USER ", 'person', 'u'", "email" },
 	{ "role", { "SIUD", "", "SD" }, ", role_id, name, permissions", ", " ROLE ", 'r', '{}'",
 	    "title" },
-	{ "api_key", { "SIU", "", "SIUD" }, ", key_id, public_id, hash, name, user_id",
+	{ "api_key", { "SIUD", "", "SIUD" }, ", key_id, public_id, hash, name, user_id",
 	    ", " KEY ", 'abcdefghijkl', " HASH ", 'k', " USER, "revoked_at" },
 	{ "role_assignment", { "SID", "", "SID" }, ", assignment_id, user_id, role_id, project_id",
 	    ", " ID("07") ", " USER ", " ROLE ", " PROJECT, "system_role" },
@@ -59,7 +59,7 @@ static const struct table tables[] = {
 	{ "rate_use", { "S", "", "SIUD" }, ", bucket, node_id, spent", ", 'b', " NODE ", 1",
 	    "spent" },
 	{ "job_use", { "SI", "SIU", "SD" }, ", project_id", ", " PROJECT, "jobs" },
-	{ "job_day", { "SIU", "", "SD" }, ", project_id, day", ", " PROJECT ", '2020-01-01'",
+	{ "job_day", { "SIU", "S", "SD" }, ", project_id, day", ", " PROJECT ", '2020-01-01'",
 	    "jobs" },
 	{ "job", { "SI", "SU", "SD" },
 	    ", job_id, project_id, environment, environment_digest, priority, cpu_milli, "

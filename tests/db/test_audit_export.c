@@ -29,14 +29,14 @@ page_of(struct tenant_id tenant, const struct audit_filter *filter, struct audit
 	struct audit_row *rows;
 	size_t n, at = 0;
 	struct err e = { 0 };
-	bool more;
+	int64_t next;
 
-	must(audit_list(f.db, tenant, filter, &page, f.mem, &rows, &n, &more, &e));
+	must(audit_list(f.db, tenant, filter, &page, f.mem, &rows, &n, &next, &e));
 	out[0] = '\0';
 	for (size_t i = 0; i < n; i++)
 		at += (size_t)snprintf(out + at, sizeof(out) - at, "%s%lld", i == 0 ? "" : " ",
 		    (long long)rows[i].number);
-	(void)snprintf(out + at, sizeof(out) - at, "%s", more ? " ..." : "");
+	(void)snprintf(out + at, sizeof(out) - at, "%s", next != 0 ? " ..." : "");
 	return out;
 }
 
@@ -74,7 +74,7 @@ filters_choose_what_they_say(void **state)
 	struct audit_row *rows;
 	struct err e = { 0 };
 	size_t n;
-	bool more;
+	int64_t next;
 
 	(void)state;
 	write_as(tenant, "key.create", "key_1", NULL);
@@ -97,7 +97,7 @@ filters_choose_what_they_say(void **state)
 	    "1 2 3 4");
 	assert_string_equal(page_of(tenant, &(struct audit_filter){ .actor = "key_" }, page), "");
 	must(audit_list(
-	    f.db, tenant, &(struct audit_filter){ 0 }, &page, f.mem, &rows, &n, &more, &e));
+	    f.db, tenant, &(struct audit_filter){ 0 }, &page, f.mem, &rows, &n, &next, &e));
 	assert_int_equal(n, 4);
 	assert_string_equal(
 	    page_of(tenant, &(struct audit_filter){ .from_wall_us = rows[2].at_wall_us }, page),
@@ -105,6 +105,47 @@ filters_choose_what_they_say(void **state)
 	assert_string_equal(
 	    page_of(tenant, &(struct audit_filter){ .to_wall_us = rows[2].at_wall_us }, page),
 	    "1 2");
+}
+
+/* Beyond what one statement looks at; the chain of these rows is no part of the matter. */
+static void
+what_is_rare_is_found_far_away_and_the_end_is_reached(void **state)
+{
+	static const char many[] =
+	    "insert into wardian.audit_log (tenant_id, number, at, entry, hash)"
+	    " select '%s', i, now(), '{\"action\":\"' || case when i in (7, 120000) then 'rare'"
+	    "  else 'usual' end || '.deed\",\"actor\":{\"id\":\"system\"},\"outcome\":\"ok\"}',"
+	    "  sha256('') from generate_series(1, 230000) i;"
+	    "update wardian.audit_head set number = 230000 where tenant_id = '%s'";
+	const struct audit_filter rare = { .action = "rare.deed" };
+	struct tenant_id tenant = test_tenant(&f.t, "rare");
+
+	(void)state;
+	audit_fixture_tamper(&f, tenant, many);
+	for (int oldest_first = 0; oldest_first < 2; oldest_first++) {
+		struct audit_page page = { .limit = 9, .oldest_first = oldest_first == 1 };
+		int64_t found[2] = { 0 };
+		size_t n_found = 0;
+		int pages = 0;
+
+		do {
+			struct audit_row *rows;
+			struct err e = { 0 };
+			size_t n;
+
+			arena_reset(f.mem);
+			must(audit_list(
+			    f.db, tenant, &rare, &page, f.mem, &rows, &n, &page.last, &e));
+			for (size_t i = 0; i < n && n_found < 2; i++)
+				found[n_found++] = rows[i].number;
+		} while (page.last != 0 && ++pages < 10);
+		assert_int_equal(page.last, 0);
+		assert_int_equal(found[oldest_first], 120000);
+		assert_int_equal(found[1 - oldest_first], 7);
+	}
+	assert_string_equal(
+	    page_of(tenant, &(struct audit_filter){ 0 }, (struct audit_page){ .limit = 2 }),
+	    "230000 229999 ...");
 }
 
 static void
@@ -118,12 +159,12 @@ a_row_has_every_part_of_its_entry(void **state)
 	struct err e = { 0 };
 	AUTO_BUF b;
 	size_t n;
-	bool more;
+	int64_t next;
 
 	(void)state;
 	audit_fixture_write(&f, tenant, 1);
 	must(audit_list(
-	    f.db, tenant, &(struct audit_filter){ 0 }, &page, f.mem, &rows, &n, &more, &e));
+	    f.db, tenant, &(struct audit_filter){ 0 }, &page, f.mem, &rows, &n, &next, &e));
 	buf_init(&b, 1 << 16);
 	json_out_init(&o, &b);
 	audit_row_print(&rows[0], &o);
@@ -314,6 +355,7 @@ what_is_under_way_ends_when_the_daemon_does(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(pages_go_both_ways_and_join),
 	cmocka_unit_test(filters_choose_what_they_say),
+	cmocka_unit_test(what_is_rare_is_found_far_away_and_the_end_is_reached),
 	cmocka_unit_test(a_row_has_every_part_of_its_entry),
 	cmocka_unit_test(an_export_is_the_whole_log_and_can_be_checked_alone),
 	cmocka_unit_test(cells_are_quoted_and_no_formulas),

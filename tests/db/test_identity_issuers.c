@@ -152,6 +152,26 @@ a_private_key_is_refused_and_stored_nowhere(void **state)
 }
 
 static void
+many_rules_are_recorded_by_their_digest(void **state)
+{
+	static char text[TENANT_RULE_VALUE_MAX + 1];
+	struct tenant_rules rules = one_rule("engineer", fixture_nil);
+	struct identity_issuer i = make(&f.root, "login", &rules);
+	const struct identity_issuer_change many = { .rules = &rules, .name = { true, "many" } };
+	struct err e = { 0 };
+
+	(void)state;
+	memset(text, '"', TENANT_RULE_VALUE_MAX); /* twice as long when written */
+	for (rules.n = 0; rules.n < TENANT_RULES_MAX; rules.n++) {
+		rules.at[rules.n] = rules.at[0];
+		rules.at[rules.n].claim = rules.at[rules.n].value.text = text;
+	}
+	must(identity_issuer_update(&f.root, i.id, &many, IDENTITY_ANY_VERSION, &i, &e));
+	fixture_expect_entry(&f, f.alpha, "\"name\":[\"login\",\"many\"]");
+	fixture_expect_entry(&f, f.alpha, "\"sha256:");
+}
+
+static void
 rules_give_nothing_that_their_maker_lacks(void **state)
 {
 	struct tenant_rules owner = one_rule("owner", fixture_nil);
@@ -321,6 +341,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(an_issuer_is_stored_with_public_keys_and_rules_alone),
 	TEST(what_is_not_right_is_refused_by_its_pointer),
 	TEST(a_private_key_is_refused_and_stored_nowhere),
+	TEST(many_rules_are_recorded_by_their_digest),
 	TEST(rules_give_nothing_that_their_maker_lacks),
 	TEST(whoever_changes_its_keys_could_be_anybody_that_it_names),
 	TEST(linking_a_user_to_a_subject_gives_the_subject_its_roles),

@@ -293,6 +293,11 @@ support_access_cannot_change_who_may_do_what(void **state)
 	test_script(f.t.url, sql);
 	must(identity_project_create(&helper.ask, "p", NULL, &p, &e));
 	must_fail(ERR_DENIED, identity_user_create(&helper.ask, &n, &got, &e));
+	/* The tenant can switch support off, and what is open ends. */
+	(void)snprintf(sql, sizeof(sql),
+	    "update tenant set support_allowed = false where tenant_id = '%s'", text[0]);
+	test_script(f.t.url, sql);
+	must_fail(ERR_UNAUTHENTICATED, identity_project_create(&helper.ask, "q", NULL, &p, &e));
 }
 
 /* --- the last owner --------------------------------------------------------------------------- */
@@ -512,6 +517,7 @@ a_user_with_keys_is_removed_only_together_with_them(void **state)
 	must(identity_user_delete(&f.root, u.id, true, IDENTITY_ANY_VERSION, &e));
 	must_fail(ERR_NOT_FOUND, identity_key_get(f.db, f.alpha, k.id, f.mem, &got, &e));
 	fixture_expect_entry(&f, f.alpha, "\"name\":[\"u\",null]");
+	fixture_expect_entry(&f, f.alpha, "\"keys\":[1,0]");
 }
 
 static void

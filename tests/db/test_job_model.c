@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Random events against the state table and PostgreSQL at once: after each, both must agree.  Then
- * a storm of everything from many threads, after which every history must be a walk through the
- * table.
+ * Random events against the state table and PostgreSQL at once, under limits that change and with a
+ * tenant that is suspended now and then: after each, both must agree.  Then a storm of everything
+ * from many threads, after which every history must be a walk through the table, and every counter
+ * what is counted.
  */
 #include "job_fixture.h"
 
@@ -20,14 +21,25 @@ clear(void **state)
 
 /* --- a model of one job --------------------------------------------------------------------- */
 
-enum { MODEL_JOBS = 12, MODEL_STEPS = 3000 };
+enum { MODEL_JOBS = 12, MODEL_STEPS = 3000, MODEL_PROJECTS = 3 };
+
+static const char *const project_names[MODEL_PROJECTS] = { "default", "one", "two" };
 
 struct model {
 	struct uuid id;
+	unsigned project;
 	enum job_state state;
 	int64_t epoch, attempt, moves;
 	bool wished; /* to be canceled */
 };
+
+/* What alpha may hold at once: jobs of one CPU each.  And how much it was held back. */
+static struct {
+	struct model jobs[MODEL_JOBS];
+	int64_t cpus, project_jobs[MODEL_PROJECTS];
+	bool suspended;
+	int limited, waited;
+} world;
 
 /* xorshift: the same walk on every machine. */
 static uint64_t
@@ -81,13 +93,37 @@ try_move(struct model *m, uint64_t *seed)
 		m->attempt--;
 }
 
+static bool
+is_held(const struct model *m)
+{
+	return m->state != JOB_QUEUED && !job_state_terminal(m->state);
+}
+
+static bool
+has_room(const struct model *m)
+{
+	int64_t held = 0, in_project = 0;
+
+	for (size_t i = 0; i < MODEL_JOBS; i++) {
+		held += is_held(&world.jobs[i]);
+		in_project += is_held(&world.jobs[i]) && world.jobs[i].project == m->project;
+	}
+	return held < world.cpus && in_project < world.project_jobs[m->project];
+}
+
 static void
 try_claim(struct model *m)
 {
-	bool claims = m->state == JOB_QUEUED && !m->wished;
-	int64_t epoch = fixture_claim(&f, &f.alpha, m->id);
+	bool free = m->state == JOB_QUEUED && !m->wished && !world.suspended;
+	struct job_claim c = { .tenant = f.alpha.tenant, .id = m->id };
+	bool claims = free && has_room(m);
+	struct err e = { 0 };
 
-	assert_int_equal(epoch, claims ? m->epoch + 1 : 0);
+	must(job_claim(f.db, f.node, 15000, &fixture_quota, &c, 1, f.mem, &e));
+	assert_int_equal(c.epoch, claims ? m->epoch + 1 : 0);
+	assert_int_equal(c.limited, free && !claims);
+	world.limited += c.limited;
+	world.waited += m->state == JOB_QUEUED && world.suspended;
 	if (!claims)
 		return;
 	m->state = JOB_CLAIMED;
@@ -112,7 +148,27 @@ try_cancel(struct model *m)
 static void
 begin(struct model *m)
 {
-	*m = (struct model){ .id = fixture_submit(&f), .state = JOB_QUEUED };
+	struct job_submission s = fixture_submission();
+	unsigned project = (unsigned)(m - world.jobs) % MODEL_PROJECTS;
+
+	s.spec.project = project_names[project];
+	*m = (struct model){
+		.id = fixture_submit_as(&f, &f.alpha, &s), .project = project, .state = JOB_QUEUED
+	};
+}
+
+static void
+change_limits(uint64_t *seed)
+{
+	unsigned project = (unsigned)(next_random(seed) % MODEL_PROJECTS);
+
+	world.cpus = (int64_t)(next_random(seed) % MODEL_JOBS);
+	world.project_jobs[project] = (int64_t)(next_random(seed) % 5);
+	fixture_limit(&f, &f.alpha, NULL, "cpus", world.cpus);
+	fixture_limit(
+	    &f, &f.alpha, project_names[project], "jobs_running", world.project_jobs[project]);
+	world.suspended = next_random(seed) % 4 == 0;
+	fixture_state(&f, &f.alpha, world.suspended ? "suspended" : "active");
 }
 
 static void
@@ -134,36 +190,55 @@ check_history(const struct model *m)
 }
 
 static void
-the_database_walks_as_the_table_says(void **state)
+step(struct model *m, uint64_t *seed)
 {
-	struct model jobs[MODEL_JOBS];
+	uint64_t what = next_random(seed) % 64;
+
+	if (what == 0)
+		try_cancel(m);
+	else if (what < 24)
+		try_claim(m);
+	else
+		try_move(m, seed);
+	compare(m);
+}
+
+static void
+the_database_walks_as_the_table_and_the_limits_say(void **state)
+{
 	uint64_t seed = 0x9e3779b97f4a7c15u;
 	int ended = 0;
 
 	(void)state;
+	memset(&world, 0, sizeof(world));
+	for (size_t i = 0; i < MODEL_PROJECTS; i++) {
+		(void)fixture_project(&f, &f.alpha, project_names[i]);
+		world.project_jobs[i] = INT64_MAX;
+	}
+	world.cpus = INT64_MAX;
 	for (size_t i = 0; i < MODEL_JOBS; i++)
-		begin(&jobs[i]);
-	for (int step = 0; step < MODEL_STEPS; step++) {
-		struct model *m = &jobs[next_random(&seed) % MODEL_JOBS];
-		uint64_t what = next_random(&seed) % 64;
+		begin(&world.jobs[i]);
+	for (int i = 0; i < MODEL_STEPS; i++) {
+		struct model *m = &world.jobs[next_random(&seed) % MODEL_JOBS];
 
 		arena_reset(f.mem);
-		if (what == 0)
-			try_cancel(m);
-		else if (what < 16)
-			try_claim(m);
-		else
-			try_move(m, &seed);
-		compare(m);
-		if (job_state_terminal(m->state) && next_random(&seed) % 4 == 0) {
+		if (next_random(&seed) % 64 == 0)
+			change_limits(&seed);
+		step(m, &seed);
+		if (i % 100 == 0)
+			fixture_recount(&f);
+		if (job_state_terminal(m->state) && world.cpus > 0 && next_random(&seed) % 4 == 0) {
 			check_history(m);
 			begin(m);
 			ended++;
 		}
 	}
 	for (size_t i = 0; i < MODEL_JOBS; i++)
-		check_history(&jobs[i]);
+		check_history(&world.jobs[i]);
+	fixture_recount(&f);
 	assert_true(ended > 20);
+	assert_true(world.limited > 20);
+	assert_true(world.waited > 20);
 }
 
 /* --- a storm -------------------------------------------------------------------------------- */
@@ -307,12 +382,17 @@ static void
 after_a_storm_every_history_is_a_walk_through_the_table(void **state)
 {
 	struct stormer s[STORM_THREADS] = { 0 };
+	struct job_submission submission = fixture_submission();
 	int64_t moved = 0;
 	struct err e = { 0 };
 
 	(void)state;
-	for (size_t i = 0; i < STORM_JOBS; i++)
-		storm_ids[i] = fixture_submit(&f);
+	fixture_limit(&f, &f.alpha, "default", "jobs_running", 90);
+	fixture_limit(&f, &f.alpha, "other", "cpus", 60);
+	for (size_t i = 0; i < STORM_JOBS; i++) {
+		submission.spec.project = i % 2 == 0 ? "other" : NULL;
+		storm_ids[i] = fixture_submit_as(&f, &f.alpha, &submission);
+	}
 	for (size_t i = 0; i < STORM_THREADS; i++) {
 		/* Two threads to a node, so that they meet on its rows. */
 		s[i].node = i % 2 == 0 ? uuid_v7() : s[i - 1].node;
@@ -340,13 +420,14 @@ after_a_storm_every_history_is_a_walk_through_the_table(void **state)
 		"select count(*) from wardian.job_queue q where moves <> (select count(*) "
 		"from wardian.job_event e where e.job_id = q.job_id)"),
 	    0);
+	fixture_recount(&f);
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(the_database_walks_as_the_table_says, clear),
+		cmocka_unit_test_setup(the_database_walks_as_the_table_and_the_limits_say, clear),
 		cmocka_unit_test_setup(
 		    after_a_storm_every_history_is_a_walk_through_the_table, clear),
 	};

@@ -499,6 +499,132 @@ a_foreign_job_is_not_there_in_any_function(void **state)
 	assert_int_equal(fixture_count(&f, "select count(*) from wardian.audit_log"), 1);
 }
 
+static struct scope
+scope_of(struct uuid a, struct uuid b)
+{
+	struct scope s = { .n = 2, .projects = { a, b } };
+
+	return s;
+}
+
+static struct uuid
+submit_to(const char *project)
+{
+	struct job_submission s = fixture_submission();
+
+	s.spec.project = project;
+	return fixture_submit_as(&f, &f.alpha, &s);
+}
+
+static void
+what_lies_outside_the_scope_is_not_there(void **state)
+{
+	struct scope nothing = { .n = 0 }, other = { .n = 1 };
+	const struct scope *const scopes[] = { &nothing, &other };
+	struct uuid id;
+	struct job_move_record *moves;
+	struct err told[4], e = { 0 };
+	struct job j;
+	size_t n;
+
+	(void)state;
+	other.projects[0] = fixture_project(&f, &f.alpha, "other");
+	(void)fixture_project(&f, &f.alpha, "mine");
+	id = submit_to("mine");
+	must_fail(
+	    ERR_NOT_FOUND, job_get(f.db, f.beta.tenant, &fixture_everywhere, id, f.mem, &j, &e));
+	for (size_t i = 0; i < ARRAY_LEN(scopes); i++) {
+		memset(told, 0, sizeof(told));
+		assert_int_equal(
+		    job_get(f.db, f.alpha.tenant, scopes[i], id, f.mem, &j, &told[0]), -1);
+		assert_int_equal(job_cancel(f.db, f.alpha.tenant, scopes[i], FIXTURE_BY(&f.alpha),
+				     id, f.mem, &told[1]),
+		    -1);
+		assert_int_equal(
+		    job_history(f.db, f.alpha.tenant, scopes[i], id, f.mem, &moves, &n, &told[2]),
+		    -1);
+		for (size_t k = 0; k < 3; k++) {
+			assert_int_equal(told[k].code, ERR_NOT_FOUND);
+			assert_string_equal(told[k].msg, e.msg); /* as for a foreign id */
+		}
+	}
+	assert_int_equal(fixture_get(&f, &f.alpha, id).cancel_requested_wall_us, 0);
+	other.projects[0] = fixture_project(&f, &f.alpha, "mine");
+	must(job_cancel(f.db, f.alpha.tenant, &other, FIXTURE_BY(&f.alpha), id, f.mem, &e));
+	must(job_history(f.db, f.alpha.tenant, &other, id, f.mem, &moves, &n, &e));
+	must(job_get(f.db, f.alpha.tenant, &other, id, f.mem, &j, &e));
+	assert_true(j.cancel_requested_wall_us > 0);
+}
+
+/* Walks all pages and counts; ids fall and projects lie in the scope, or it fails. */
+static size_t
+count_listed(const struct scope *scope, struct job_filter filter)
+{
+	struct uuid last;
+	size_t seen = 0, n;
+	bool more = true;
+	struct job *page;
+	struct err e = { 0 };
+
+	memset(&last, 0xff, sizeof(last));
+	while (more) {
+		must(job_list(f.db, f.alpha.tenant, scope, &filter, f.mem, &page, &n, &more, &e));
+		for (size_t i = 0; i < n; i++) {
+			assert_true(uuid_cmp(page[i].id, last) < 0);
+			assert_true(scope_has(scope, page[i].project));
+			last = page[i].id;
+		}
+		seen += n;
+		filter.before = last;
+	}
+	return seen;
+}
+
+static void
+lists_show_the_projects_of_the_scope_in_one_order(void **state)
+{
+	static const char *const names[] = { "one", "two", "three" };
+	struct job_filter filter = { .limit = 4 };
+	struct scope nothing = { .n = 0 }, two;
+	struct uuid projects[3];
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		projects[i] = fixture_project(&f, &f.alpha, names[i]);
+	for (int i = 0; i < 30; i++) {
+		struct uuid id = submit_to(names[i % 3]);
+
+		if (i % 2 == 0)
+			continue;
+		assert_int_equal(fixture_claim(&f, &f.alpha, id), 1);
+		if (i % 4 == 1)
+			assert_true(fixture_step(&f, id, 1, JOB_CLAIMED, JOB_ON_EXITED_OK));
+	}
+	two = scope_of(projects[0], projects[2]);
+	assert_int_equal(count_listed(&fixture_everywhere, filter), 30);
+	assert_int_equal(count_listed(&two, filter), 20);
+	assert_int_equal(count_listed(&nothing, filter), 0);
+	filter.project = projects[2];
+	assert_int_equal(count_listed(&two, filter), 10);
+	filter.project = projects[1];
+	assert_int_equal(count_listed(&two, filter), 0);
+	assert_int_equal(count_listed(&fixture_everywhere, filter), 10);
+	filter.project = (struct uuid){ 0 };
+	filter.by_state = true;
+	for (int everywhere = 0; everywhere < 2; everywhere++) {
+		const struct scope *scope = everywhere ? &fixture_everywhere : &two;
+
+		filter.state = JOB_SUCCEEDED; /* 1, 5, ... 29: of them 1 mod 3 are 1, 13, 25 */
+		assert_int_equal(count_listed(scope, filter), everywhere ? 8 : 5);
+		filter.state = JOB_CLAIMED; /* 3, 7, ... 27: of them 1 mod 3 are 7, 19 */
+		assert_int_equal(count_listed(scope, filter), everywhere ? 7 : 5);
+		filter.state = JOB_QUEUED; /* the even ones */
+		assert_int_equal(count_listed(scope, filter), everywhere ? 15 : 10);
+		filter.state = JOB_FAILED;
+		assert_int_equal(count_listed(scope, filter), 0);
+	}
+}
+
 static void
 another_tenant_s_backlog_does_not_change_what_one_sees(void **state)
 {
@@ -542,6 +668,8 @@ main(void)
 		cmocka_unit_test_setup(a_canceled_job_remembers_when_it_was_wished, clear),
 		cmocka_unit_test_setup(history_is_empty_then_in_order, clear),
 		cmocka_unit_test_setup(a_foreign_job_is_not_there_in_any_function, clear),
+		cmocka_unit_test_setup(what_lies_outside_the_scope_is_not_there, clear),
+		cmocka_unit_test_setup(lists_show_the_projects_of_the_scope_in_one_order, clear),
 		cmocka_unit_test_setup(
 		    another_tenant_s_backlog_does_not_change_what_one_sees, clear),
 	};

@@ -527,8 +527,8 @@ operators_are_operators_in_the_platforms_tenant_alone(void **state)
 
 enum { THREADS = 6, ROUNDS = 300 };
 struct asker {
-	struct fixture_key k;
 	struct thread thread;
+	struct fixture_key k;
 	int wrong; /* answers */
 };
 

@@ -185,10 +185,11 @@ whom_no_rule_and_no_user_names_is_refused(void **state)
 static void
 rules_that_cannot_be_read_let_nobody_in(void **state)
 {
+	static const char project[] = "[{\"claim\":\"*\",\"role\":\"owner\",\"project\":"
+				      "\"prj_00000000000000000000000000\"}]";
 	static const char *const rules[] = {
 		"[{\"claim\":\"*\",\"role\":\"owner\",\"project\":\"nonsense\"}]",
-		"[{\"claim\":\"*\",\"role\":\"owner\",\"project\":"
-		"\"prj_00000000000000000000000000\"}]",
+		project,
 		"[7, {\"claim\":\"*\",\"role\":\"owner\"}]",
 		"{\"claim\":\"*\",\"role\":\"owner\"}",
 		"7",

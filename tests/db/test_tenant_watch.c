@@ -117,7 +117,7 @@ an_entry_that_nothing_changes_stays_cached(void **state)
 	(void)state;
 	learn(&k);
 	/* Longer than an entry is trusted without the watcher. */
-	while (clock_mono_ms() - start < 2 * TENANTS_REVOKE_MS)
+	while (clock_mono_ms() - start < INT64_C(2) * TENANTS_REVOKE_MS)
 		missed += !recalls(fx.tenants, k.key.text);
 	assert_int_equal(missed, 0);
 }

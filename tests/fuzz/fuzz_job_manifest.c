@@ -38,6 +38,20 @@ check_inputs(const struct job_spec *s)
 	}
 }
 
+/* Nothing but a name or an id reaches messages and the database. */
+static void
+check_project(const char *project)
+{
+	struct uuid id;
+	struct err e;
+
+	if (project == NULL || id_parse("prj", project, &id, &e) == 0)
+		return;
+	REQUIRE(project[0] != '\0');
+	REQUIRE(strlen(project) <= CAP_NAME_BYTES);
+	REQUIRE(project[strspn(project, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0');
+}
+
 static void
 check_spec(const struct job_spec *s)
 {
@@ -66,6 +80,7 @@ check_spec(const struct job_spec *s)
 	REQUIRE(json_count(json_root(labels)) <= CAP_LABELS);
 	json_free(labels);
 	check_inputs(s);
+	check_project(s->project);
 }
 
 static void

@@ -69,8 +69,8 @@ class Answer:
 class Http:
     """One keep-alive connection; opened again when the server closes it."""
 
-    def __init__(self, port, timeout=30):
-        self.port, self.timeout = port, timeout
+    def __init__(self, port, timeout=30, source=""):
+        self.port, self.timeout, self.source = port, timeout, source
         self.socket, self.rest = None, b""
 
     def close(self):
@@ -80,7 +80,8 @@ class Http:
 
     def open(self):
         self.close()
-        self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=self.timeout)
+        self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=self.timeout,
+                                               source_address=(self.source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.rest = b""
 

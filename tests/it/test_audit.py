@@ -331,6 +331,13 @@ def test_a_log_that_went_back_is_known_by_its_checkpoints(server, tenant, tmp_pa
     assert any("gone back" in line.get("msg", "") for line in server.log_lines())
 
 
+def test_a_log_without_its_head_can_still_be_verified(tenant):
+    tenant.sql(f"delete from wardian.audit_head where tenant_id = '{tenant.uuid()}'")
+    assert [p["kind"] for p in tenant.json("/v1/audit/verify")["problems"]][0] == "missing"
+    status, _, body = tenant.get("/v1/audit?format=csv")
+    assert status == 409 and json.loads(body)["code"] == "conflict"
+
+
 # --- the CLI ---------------------------------------------------------------------------------------------
 
 @pytest.fixture

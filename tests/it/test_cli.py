@@ -4,7 +4,6 @@ import base64
 import http.server
 import json
 import os
-import pty
 import signal
 import subprocess
 import threading
@@ -14,6 +13,7 @@ import urllib.parse
 import pytest
 
 import wardian
+from cli_rig import Cli
 from wardian import python_job
 
 JOB = "job_01jd0000000000000000000000"
@@ -114,7 +114,7 @@ def test_env_list_and_status(cli):
 
 def test_help_names_every_command(cli):
     text = cli("--help").stdout
-    for words in ("job    submit", "job    logs", "env    list", "status"):
+    for words in ("job        submit", "job        logs", "env        list", "status"):
         assert words in text
     assert "Example" in cli("job", "submit", "--help").stdout
 
@@ -165,23 +165,9 @@ def fake():
         server.server_close()
 
 
-def on_terminal(url, *words):
+def on_terminal(home, url, *words):
     """Everything that the command writes to a terminal, and its exit status."""
-    main, side = pty.openpty()
-    with subprocess.Popen([str(wardian.BUILD / "wardian"), *words], stdin=subprocess.DEVNULL, stdout=side, stderr=side,
-                          env={"PATH": "/usr/bin:/bin", "WARDIAN_URL": url}) as process:
-        os.close(side)
-        out = b""
-        while True:
-            try:
-                piece = os.read(main, 65536)
-            except OSError:
-                break
-            if not piece:
-                break
-            out += piece
-        os.close(main)
-        return out, process.wait(60)
+    return Cli(home, url, key=None).on_terminal(*words)
 
 
 def sse(*events):
@@ -208,18 +194,24 @@ EVIL = "\x1b]0;owned\x07\x9b2J"
     (["env", "get", "x"], {"name": EVIL, "title": EVIL, "parameters": [{"name": EVIL}]}, 200),
     (["status"], {"checks": [{"name": EVIL, "ok": False, "detail": EVIL}]}, 503),
     (["status"], {"title": EVIL, "code": EVIL, "detail": EVIL}, 401),
+    (["user", "list"], {"data": [{"id": EVIL, "roles": [{"role": EVIL, "project": EVIL}], EVIL: EVIL}]}, 200),
+    (["issuer", "get", "iss_01jd0000000000000000000000"], {"rules": [{EVIL: EVIL}], "jwks": {"keys": [{"kid": EVIL}]}}, 200),
+    (["key", "create", "k"], {"id": EVIL, "key": EVIL}, 201),
+    (["access", "check", "x:y"], {"allowed": True, "sentence": EVIL}, 200),
+    (["auth", "status"], {"tenant_name": EVIL, "user": {"name": EVIL}}, 200),
+    (["project", "create", "x", "-o", "json"], {"detail": EVIL, "code": "in-use"}, 409),
     (["job", "list"], {"detail": EVIL, "code": "bad-parameter",
                        "errors": [{"parameter": EVIL, "detail": EVIL}]}, 400),
     (["job", "list"], {"detail": EVIL, "code": "bad-header", "errors": [{"header": "If-Match" + EVIL}]}, 400),
 ])
-def test_nothing_that_a_server_says_drives_the_terminal(fake, words, answer, status):
-    out, _ = on_terminal(fake(lambda handler: handler.send(answer, status)), *words)
+def test_nothing_that_a_server_says_drives_the_terminal(fake, tmp_path, words, answer, status):
+    out, _ = on_terminal(tmp_path, fake(lambda handler: handler.send(answer, status)), *words)
     assert out
     for sequence in (b"\x1b", b"\x07", b"\x7f", b"\xc2\x9b"):
         assert sequence not in out, out
 
 
-def test_logs_on_a_terminal_show_control_characters_and_keep_text(fake):
+def test_logs_on_a_terminal_show_control_characters_and_keep_text(fake, tmp_path):
     text = "caf\u00e9 \x1b[2J\x9b2J\tend\n"
     raw = text.encode() + b"\xff\n"
 
@@ -233,7 +225,7 @@ def test_logs_on_a_terminal_show_control_characters_and_keep_text(fake):
 
     url = fake(answer)
     for words in (["job", "logs", JOB], ["job", "logs", JOB, "--follow"]):
-        out, status = on_terminal(url, *words)
+        out, status = on_terminal(tmp_path, url, *words)
         assert status == 0
         assert "caf\u00e9 \\x1b[2J\\xc2\\x9b2J\tend".encode() in out and b"\x1b" not in out and b"\\xff" in out
 
@@ -324,7 +316,10 @@ def test_no_answer_however_malformed_is_more_than_an_error(cli, fake, body, stat
     for words in (["job", "list"], ["job", "get", JOB], ["job", "cancel", JOB], ["job", "wait", JOB],
                   ["job", "files", JOB], ["job", "result", JOB], ["job", "metrics", JOB, "s"],
                   ["job", "events", JOB], ["env", "list"], ["env", "get", "x"], ["status"],
-                  ["job", "submit", "python", "--param", "a=1"]):
+                  ["job", "submit", "python", "--param", "a=1"], ["user", "list", "--all"], ["key", "create", "k"],
+                  ["issuer", "get", "x"], ["role", "assign", "r", "--user", "u"], ["quota", "get"], ["auth", "status"],
+                  ["role", "unassign", "r", "--user", "usr_01jd0000000000000000000000"], ["tenant", "isolation"],
+                  ["tenant", "self"], ["operation", "wait", "x"], ["access", "check", "a:b"], ["auth", "token"]):
         out = cli(*words, url=url)
         assert 0 <= out.returncode <= 8 and "Sanitizer" not in out.stderr, (words, out)
         if body in (b"", b"abc") or status != 200:

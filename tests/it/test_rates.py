@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import random
 import re
-import socket
 import subprocess
 import time
 import zlib
@@ -18,7 +17,7 @@ import wardian
 from test_outside_database import Server
 
 NIGHTLY = os.environ.get("WARDIAN_NIGHTLY") == "1"
-LOAD = wardian.BUILD / "tests" / "http-load"
+LOAD = wardian.BUILD / "tests" / "access-load"
 OTHER_SOURCE = "127.0.0.2"
 
 
@@ -38,24 +37,22 @@ def percentile(samples, part):
     return sorted(samples)[min(len(samples) - 1, int(len(samples) * part))]
 
 
-@pytest.fixture
-def world(own_daemon):
-    """world(settings...) -> a World on a daemon of its own, with the limits as they come."""
-    made = []
-
-    def start(*settings):
-        made.append(access.World(own_daemon(*settings)))
-        return made[-1]
-
-    yield start
-    for one in made:
-        one.close()
+@pytest.fixture(scope="module")
+def world():
+    """A World on a daemon with the limits as they come; tests that are refused use an address of their own."""
+    daemon = wardian.Daemon().start()
+    try:
+        made = access.World(daemon)
+        yield made
+        made.close()
+    finally:
+        daemon.destroy()
 
 
 # --- what is said ------------------------------------------------------------------------------------
 
 def test_a_flood_is_told_its_limit_and_when_to_come_back(world):
-    w = world()
+    w = world
     t = w.tenant("alpha")
     w.limits(t, requests_per_second=10)
     time.sleep(1.2)  # within a second it holds
@@ -79,7 +76,7 @@ def test_a_flood_is_told_its_limit_and_when_to_come_back(world):
 
 
 def test_each_key_has_a_limit_inside_the_tenants(world):
-    w = world()
+    w = world
     t = w.tenant("alpha")
     w.limits(t, key_requests_per_second=5)
     other = t.credential("viewer")
@@ -92,9 +89,10 @@ def test_each_key_has_a_limit_inside_the_tenants(world):
 
 
 def test_other_tenants_and_probes_are_not_refused_in_a_flood(world):
-    w = world("--limits.source_requests_per_second=100")
+    w = world
     a, b = w.tenant("alpha"), w.tenant("beta")
     w.limits(a, requests_per_second=20)
+    assert w.http.request("GET", "/v1/me", a.owner).status == 200  # known from here on, with its limit
     time.sleep(2.5)
     flood = load(w.daemon.port, "/v1/me", 4, 2000, a.owner, 0, OTHER_SOURCE)
     for _ in range(20):
@@ -123,7 +121,7 @@ def latencies(http, key, path, seconds, pause=0.002):
 
 
 def test_a_tenant_at_ten_times_its_limit_leaves_the_others_latency_alone(world):
-    w = world()
+    w = world
     a, b = w.tenant("alpha"), w.tenant("beta")
     jobs = [t.job("true") for t in (a, b)]
     w.limits(a, requests_per_second=200)
@@ -170,17 +168,17 @@ def guess(rng):
 
 def guesser(port, n, may_go, done):
     """Another process, at another address: batches of guesses on one connection while it may."""
-    rng, http, sent = random.Random(7), access.Http(port), 0
+    rng, http, sent = random.Random(7), access.Http(port, source="127.0.0.4"), 0
     while sent < n:
         if not may_go.wait(0.05):
             if done.is_set():
                 return
             continue
         if http.socket is None:
-            http.socket = socket.create_connection(("127.0.0.1", port), timeout=30, source_address=(OTHER_SOURCE, 0))
-            http.rest = b""
+            http.open()
         batch = [http.message("GET", "/v1/me", guess(rng)) for _ in range(20)]
         http.socket.sendall(b"".join(batch))
+        time.sleep(0.005)  # some 3,000 a second: the guesser's own share of the cores stays small
         for i in range(len(batch)):
             assert http.receive(False).status in (401, 429)
             sent += 1
@@ -203,7 +201,7 @@ def logins(http, keys, n):
 
 
 def test_guessing_keys_is_throttled_and_slows_nobody_down(world):
-    w = world()
+    w = world
     t = w.tenant("alpha")
     rounds, each = (10, 60) if NIGHTLY else (4, 50)
     w.limits(t, keys=5000)
@@ -236,12 +234,11 @@ def test_guessing_keys_is_throttled_and_slows_nobody_down(world):
 
 
 def test_a_key_that_is_guessed_at_elsewhere_still_opens_for_its_owner(world):
-    w = world()
+    w = world
     t = w.tenant("alpha")
     key = t.credential("viewer")
     public = key[7:19]
-    http = access.Http(w.daemon.port)
-    http.socket = socket.create_connection(("127.0.0.1", w.daemon.port), timeout=30, source_address=(OTHER_SOURCE, 0))
+    http = access.Http(w.daemon.port, source="127.0.0.3")
     rng, statuses = random.Random(3), []
     for _ in range(40):
         text = "wdn_sk_" + public + "".join(rng.choices(DIGITS, k=32))
@@ -251,28 +248,27 @@ def test_a_key_that_is_guessed_at_elsewhere_still_opens_for_its_owner(world):
 
 
 def test_the_pause_after_refusals_is_told_and_grows(world):
-    w = world()
-    rng, waits = random.Random(5), []
+    w = world
+    http, rng, waits = access.Http(w.daemon.port, source="127.0.0.5"), random.Random(5), []
     for _ in range(13):
-        answer = w.http.request("GET", "/v1/me", guess(rng))
+        answer = http.request("GET", "/v1/me", guess(rng))
         if answer.status == 429:
             waits.append(int(answer.headers["retry-after"]))
     assert waits and 1 <= waits[0] <= 6
-    # Whoever is known already goes on: only credentials that are not are asked to wait.
     time.sleep(waits[-1] + 0.1)
     for _ in range(4):
-        answer = w.http.request("GET", "/v1/me", guess(rng))
+        answer = http.request("GET", "/v1/me", guess(rng))
     assert answer.status == 429 and int(answer.headers["retry-after"]) > 6
 
 
 def test_a_known_credential_is_served_from_an_address_that_must_pause(world):
-    w = world()
+    w = world
     t = w.tenant("alpha")
-    assert w.http.request("GET", "/v1/me", t.owner).status == 200
-    rng = random.Random(9)
-    statuses = [w.http.request("GET", "/v1/me", guess(rng)).status for _ in range(15)]
+    http, rng = access.Http(w.daemon.port, source="127.0.0.6"), random.Random(9)
+    assert http.request("GET", "/v1/me", t.owner).status == 200
+    statuses = [http.request("GET", "/v1/me", guess(rng)).status for _ in range(15)]
     assert statuses[-1] == 429
-    assert w.http.request("GET", "/v1/me", t.owner).status == 200
+    assert http.request("GET", "/v1/me", t.owner).status == 200
 
 
 # --- several daemons -----------------------------------------------------------------------------------
@@ -322,11 +318,12 @@ def test_two_daemons_let_through_what_one_would_within_the_stated_error(pair):
     through = [r["replies"] - r["refused"] for r in reports]
     alone = limit * passed + 2 * limit
     # As include/tenant/rate.h says: once per burst, what the other one lets through in half a second
-    # before it is heard of.  That can be its whole burst and half a second's worth; exchanges take time.
-    error = 2 * limit + limit * 0.5 + limit * 0.5
+    # before it is heard of.  That can be its whole burst and half a second's worth; exchanges take time,
+    # on a busy machine as long again.
+    error = 2 * limit + 2 * limit * 0.5
     print(f"\ntwo daemons: {sum(through)} = {through} let through in {passed:.1f} s, one alone may {alone:.0f}, "
           f"stated error {error:.0f}; without exchange {2 * alone:.0f}")
-    assert sum(through) <= alone + error < 2 * alone
+    assert sum(through) <= alone + error < 0.75 * 2 * alone
     assert sum(through) >= limit * seconds * 0.8, "together they give what is allowed"
 
 

@@ -256,7 +256,7 @@ def test_four_thousand_half_open_connections_keep_nobody_waiting(start, connecti
     p = start(connections=connections, per_address=1200)
     held = crowd(p, HALF)
     alone = p.stats()["connections"]
-    found = latencies(lambda: p.connect(source=OTHER), 2 if not NIGHTLY else 8)
+    found = latencies(lambda: p.connect(source=OTHER), 1 if not NIGHTLY else 8)
     print(f"\n{len(held)} half-open, {connections} places, {alone} taken: "
           f"p50 {statistics.median(found):.1f} ms, longest {max(found):.1f} ms")
     # The longest has once what this machine's other work costs.
@@ -269,7 +269,7 @@ def test_four_thousand_half_open_handshakes_keep_nobody_waiting(start, tmp_path)
     p = start(connections=4096, per_address=1200, certificate=certificate, key=key)
     held = crowd(p, b"\x16\x03\x01")
     before = p.stats()
-    found = latencies(lambda: anyone().wrap_socket(p.connect(source=OTHER)), 2)
+    found = latencies(lambda: anyone().wrap_socket(p.connect(source=OTHER)), 1)
     spent = p.stats()["cpu_ms"] - before["cpu_ms"]
     print(f"\n{len(held)} half-open handshakes: p50 {statistics.median(found):.1f} ms, "
           f"longest {max(found):.1f} ms, {spent} ms of CPU for {len(found)} handshakes and requests")

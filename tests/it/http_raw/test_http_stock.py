@@ -67,4 +67,6 @@ def test_ours_refuses_all_that_can_be_seen_and_stock_far_less(servers):
 
 def test_a_plain_request_is_served_by_both(servers):
     for server in servers:
-        assert not refused(server.port, b"")
+        with socket.create_connection(("127.0.0.1", server.port), timeout=4) as s:
+            s.sendall(SECOND)
+            assert s.recv(100).startswith(b"HTTP/1.1 200 ")

@@ -108,14 +108,13 @@ def test_authenticated_suites_of_1_2_are_spoken(server, cipher):
     assert f"-{cipher}\n" in said, said
 
 
-@pytest.mark.parametrize("groups, spoken", [("X25519", True), ("P-256", True), ("P-384", False),
-                                            ("P-521", False), ("X448", False), ("ffdhe2048", False)])
-@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
-def test_two_groups_are_spoken(server, groups, spoken, version):
-    if groups == "ffdhe2048" and version == "-tls1_2":
-        pytest.skip("openssl has it for 1.3 only")
-    if groups == "X25519" and version == "-tls1_2":
-        groups = "X25519:P-256"  # 1.2 means the curve of the certificate as well
+@pytest.mark.parametrize("version, groups, spoken", [
+    ("-tls1_3", "X25519", True), ("-tls1_3", "P-256", True), ("-tls1_3", "P-384", False),
+    ("-tls1_3", "P-521", False), ("-tls1_3", "X448", False), ("-tls1_3", "ffdhe2048", False),
+    # In 1.2 the list is one of curves for certificates as well.
+    ("-tls1_2", "X25519:P-256", True), ("-tls1_2", "P-256", True), ("-tls1_2", "P-384", False),
+    ("-tls1_2", "P-521", False), ("-tls1_2", "X448", False)])
+def test_two_groups_are_spoken(server, version, groups, spoken):
     said = client(server, version, "-groups", groups)
     assert ("Cipher is (NONE)" in said) != spoken, said
 
@@ -332,6 +331,23 @@ def refusal(**args):
     return done.stderr
 
 
+def test_a_key_of_somebody_else_is_refused_with_the_way_out(pairs):
+    certificate, key = pairs["first"]
+    for path in certificate.parents:
+        if path.stat().st_uid == os.getuid() and "pytest" in str(path):
+            path.chmod(0o755)
+    certificate.chmod(0o644)
+    done = subprocess.run(
+        ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", program("http-probe"),
+         f"certificate={certificate}", f"key={key}"], stdin=subprocess.DEVNULL, capture_output=True,
+        text=True, timeout=10)
+    if "Permission denied" in done.stderr and "setpriv" in done.stderr:
+        pytest.skip("the build directory is not open to other users")
+    assert done.returncode == 1
+    for word in ["http.tls_key", "may not read", "0640"]:
+        assert word in done.stderr, done.stderr
+
+
 def test_what_cannot_be_used_is_refused_with_a_sentence(pairs, tmp_path):
     certificate, key = pairs["first"]
     (weak_certificate, weak_key), (odd_certificate, odd_key) = pairs["weak"], pairs["odd"]
@@ -366,13 +382,13 @@ def test_what_cannot_be_used_is_refused_with_a_sentence(pairs, tmp_path):
 
 
 def test_a_handshake_has_no_longer_than_a_head(https):
-    p = https(head_ms=1000)
+    p = https(head_ms=500)
     for first in [b"", b"\x16", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"]:
         with p.connect(timeout=5) as s:
             begin = time.monotonic()
             s.sendall(first)
             assert read_all(s)[1]
-            assert 0.9 < time.monotonic() - begin < 1.5
+            assert 0.45 < time.monotonic() - begin < 1
 
 
 def test_a_client_that_drips_its_handshake_is_cut(https):
@@ -469,7 +485,7 @@ def test_clients_that_reset_at_any_time_do_no_harm(https):
 
 
 def test_a_reader_that_dribbles_is_cut(https):
-    p = https(body_ms=1500)
+    p = https(body_ms=800)
     with connect(p, rcvbuf=4096) as s:
         s.sendall(get(b"/big?n=20000000"))
         begin = time.monotonic()
@@ -479,18 +495,18 @@ def test_a_reader_that_dribbles_is_cut(https):
                 assert time.monotonic() - begin < 8
         except OSError:
             pass
-        assert 1.4 < time.monotonic() - begin < 4
+        assert 0.7 < time.monotonic() - begin < 3
 
 
 def test_a_slow_but_steady_reader_gets_the_whole_file(https):
-    p = https(body_ms=1000)
+    p = https(body_ms=500)
     with connect(p, rcvbuf=65536) as s:
         s.sendall(get(b"/file"))
-        begin, data = time.monotonic(), b""
-        while len(data) < 3 << 20:
-            data += s.recv(16384)
-            time.sleep(0.0025)
-        assert time.monotonic() - begin > 1.5  # longer than the deadline
+        begin, n = time.monotonic(), 0
+        while n < 3 << 20:
+            n += len(s.recv(16384))
+            time.sleep(0.0012)
+        assert time.monotonic() - begin > 0.8  # longer than the deadline
 
 
 def test_a_slow_reader_of_a_stream_is_told_apart_and_cut(https):

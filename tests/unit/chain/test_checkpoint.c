@@ -49,7 +49,6 @@ static const char *
 problems_with(struct fixture_log *l, const struct trail_text *text, const uint8_t *known)
 {
 	struct checkpoint_trail t;
-	struct err e = { 0 };
 
 	checkpoint_trail_start(&t, l->tenant);
 	chain_check_start(&l->check, l->tenant);
@@ -217,7 +216,6 @@ a_part_of_a_trail_may_begin_anywhere(void **state)
 	struct fixture_log *l = log_new();
 	struct trail_text text = trail_of(l);
 	struct checkpoint_trail t;
-	struct err e = { 0 };
 
 	(void)state;
 	checkpoint_trail_start(&t, l->tenant);

@@ -38,7 +38,8 @@ a_queued_job_shows_nulls_for_what_has_not_happened(void **state)
 
 	(void)state;
 	expect_text(&j, false,
-	    "{\"id\":\"job_00000000000000000000000000\",\"state\":\"queued\",\"environment\":"
+	    "{\"id\":\"job_00000000000000000000000000\",\"state\":\"queued\",\"project\":\"prj_"
+	    "00000000000000000000000000\",\"environment\":"
 	    "\"demo\","
 	    "\"name\":null,\"labels\":{},\"priority\":0,\"resources\":{\"cpus\":0.5,\"memory_"
 	    "bytes\":1048576},"
@@ -51,6 +52,7 @@ static void
 a_failed_job_shows_its_cause_usage_and_manifest(void **state)
 {
 	const struct job j = { .state = JOB_FAILED,
+		.project = { .b = { [15] = 1 } },
 		.environment = "demo",
 		.name = "\"x\"",
 		.labels = "{\"a\": \"b\"}",
@@ -73,7 +75,8 @@ a_failed_job_shows_its_cause_usage_and_manifest(void **state)
 
 	(void)state;
 	expect_text(&j, true,
-	    "{\"id\":\"job_00000000000000000000000000\",\"state\":\"failed\",\"environment\":"
+	    "{\"id\":\"job_00000000000000000000000000\",\"state\":\"failed\",\"project\":\"prj_"
+	    "00000000000000000000000001\",\"environment\":"
 	    "\"demo\","
 	    "\"name\":\"\\\"x\\\"\",\"labels\":{\"a\": \"b\"},\"priority\":-3,"
 	    "\"resources\":{\"cpus\":1,\"memory_bytes\":1},\"attempt\":2,"

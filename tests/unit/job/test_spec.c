@@ -14,6 +14,7 @@ the_shortest_manifest_gets_every_default(void **state)
 	assert_int_equal(d.result, 0);
 	assert_ptr_equal(d.spec.environment, &demo);
 	assert_null(d.spec.name);
+	assert_null(d.spec.project);
 	assert_int_equal(d.spec.n_argv, 2);
 	assert_string_equal(d.spec.argv[0], "demo");
 	assert_int_equal(d.spec.n_inputs, 0);
@@ -37,17 +38,18 @@ every_member_arrives_in_the_spec(void **state)
 	const char *text;
 
 	(void)state;
-	decode(
-	    "{\"environment\":\"demo\",\"name\":\"n\",\"parameters\":{\"deck\":\"a.cir\",\"n\":3},"
-	    "\"inputs\":[{\"path\":\"a.cir\",\"text\":\"x\"},{\"path\":\"b/"
-	    "c\",\"base64\":\"AAE=\"}],"
-	    "\"resources\":{\"cpus\":2.3,\"memory_bytes\":1073741824,\"disk_bytes\":1048576},"
-	    "\"limits\":{\"wall_s\":60,\"no_output_s\":5,\"output_bytes\":4096},"
-	    "\"priority\":-100,\"retry\":{\"max_attempts\":10},\"seed\":9223372036854775807,"
-	    "\"labels\":{\"a\":\"b\",\"x.y_z-1\":\"\"}}",
+	decode("{\"environment\":\"demo\",\"name\":\"n\",\"project\":\"wing-2\",\"parameters\":{"
+	       "\"deck\":\"a.cir\",\"n\":3},"
+	       "\"inputs\":[{\"path\":\"a.cir\",\"text\":\"x\"},{\"path\":\"b/"
+	       "c\",\"base64\":\"AAE=\"}],"
+	       "\"resources\":{\"cpus\":2.3,\"memory_bytes\":1073741824,\"disk_bytes\":1048576},"
+	       "\"limits\":{\"wall_s\":60,\"no_output_s\":5,\"output_bytes\":4096},"
+	       "\"priority\":-100,\"retry\":{\"max_attempts\":10},\"seed\":9223372036854775807,"
+	       "\"labels\":{\"a\":\"b\",\"x.y_z-1\":\"\"}}",
 	    &d);
 	assert_int_equal(d.result, 0);
 	assert_string_equal(d.spec.name, "n");
+	assert_string_equal(d.spec.project, "wing-2");
 	assert_string_equal(d.spec.argv[1], "2");
 	assert_int_equal(d.spec.n_parameters, 2);
 	assert_string_equal(d.spec.parameters[0].name, "deck");
@@ -71,6 +73,26 @@ every_member_arrives_in_the_spec(void **state)
 	assert_true(d.spec.seed == INT64_MAX);
 	assert_string_equal(d.spec.labels, "{\"a\":\"b\",\"x.y_z-1\":\"\"}");
 	decoded_free(&d);
+}
+
+static void
+a_project_is_named_by_its_name_or_its_id(void **state)
+{
+	static const char *const good[] = { "a", "7", "wing", "a-b", "0-0",
+		"prj_01h455vb4pex5vsknk084sn02q" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		struct decoded d;
+		char body[128];
+
+		(void)snprintf(
+		    body, sizeof(body), "{\"environment\":\"demo\",\"project\":\"%s\"}", good[i]);
+		decode(body, &d);
+		assert_int_equal(d.result, 0);
+		assert_string_equal(d.spec.project, good[i]);
+		decoded_free(&d);
+	}
 }
 
 static void
@@ -174,6 +196,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_shortest_manifest_gets_every_default),
 		cmocka_unit_test(every_member_arrives_in_the_spec),
+		cmocka_unit_test(a_project_is_named_by_its_name_or_its_id),
 		cmocka_unit_test(an_environment_s_own_defaults_come_before_the_server_s),
 		cmocka_unit_test(a_default_never_asks_for_more_than_there_is),
 		cmocka_unit_test(a_program_without_slash_is_one_of_usr_bin),

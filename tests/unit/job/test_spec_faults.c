@@ -27,6 +27,7 @@ a_member_of_the_wrong_type_is_a_fault_at_its_place(void **state)
 		const char *member, *pointer, *allowed;
 	} places[] = {
 		{ "\"name\":@", "/name", "s" },
+		{ "\"project\":@", "/project", "s" },
 		{ "\"parameters\":@", "/parameters", "o" },
 		{ "\"command\":@", "/command", "a" },
 		{ "\"command\":[@]", "/command/0", "s" },
@@ -248,6 +249,22 @@ counts_beyond_the_caps_are_faults(void **state)
 }
 
 static void
+a_project_that_is_neither_a_name_nor_an_id_is_a_fault(void **state)
+{
+	static const char *const bad[] = { "", "Wing", "a b", "-a", "a-", "a_b", "a/../b",
+		"'; drop table job", "prj_", "job_01h455vb4pex5vsknk084sn02q",
+		"prj_81h455vb4pex5vsknk084sn02q" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		char member[128];
+
+		(void)snprintf(member, sizeof(member), "\"project\":\"%s\"", bad[i]);
+		expect_member_fault(member, ERR_INVALID, "/project");
+	}
+}
+
+static void
 texts_beyond_the_caps_are_faults(void **state)
 {
 	static const struct {
@@ -255,6 +272,7 @@ texts_beyond_the_caps_are_faults(void **state)
 		int longest;
 	} bad[] = {
 		{ "\"name\":\"", "\"", "/name", 128 },
+		{ "\"project\":\"", "\"", "/project", CAP_NAME_BYTES },
 		{ "\"labels\":{\"k\":\"", "\"}", "/labels/k", 255 },
 		{ "\"labels\":{\"", "\":\"\"}", NULL, CAP_NAME_BYTES },
 		{ "\"command\":[\"a\",\"", "\"]", "/command/1", 32768 },
@@ -440,6 +458,7 @@ main(void)
 		cmocka_unit_test(inputs_that_cannot_be_written_are_faults),
 		cmocka_unit_test(documents_that_are_no_manifest_are_faults),
 		cmocka_unit_test(counts_beyond_the_caps_are_faults),
+		cmocka_unit_test(a_project_that_is_neither_a_name_nor_an_id_is_a_fault),
 		cmocka_unit_test(texts_beyond_the_caps_are_faults),
 		cmocka_unit_test(an_unknown_environment_is_told_with_its_nearest_name),
 		cmocka_unit_test(an_environment_without_its_program_names_the_package),

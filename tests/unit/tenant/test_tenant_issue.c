@@ -153,7 +153,7 @@ a_token_lives_no_longer_than_an_hour_or_its_key(void **state)
 	assert_int_equal(tenants_issue(&tenants, &who, 0, 86400, mem, &token, &e), 0);
 	assert_in_range(token.expires_wall_us - clock_wall_us(),
 	    (TENANTS_TOKEN_S - 2) * INT64_C(1000000), TENANTS_TOKEN_S * INT64_C(1000000));
-	who.expires_wall_us = clock_wall_us() + 100 * 1000000;
+	who.expires_wall_us = clock_wall_us() + 100 * INT64_C(1000000);
 	assert_int_equal(tenants_issue(&tenants, &who, 0, 3600, mem, &token, &e), 0);
 	assert_true(token.expires_wall_us <= who.expires_wall_us);
 }
@@ -197,7 +197,7 @@ a_support_token_names_the_access_and_ends_with_it(void **state)
 	assert_true(token.expires_wall_us <= until);
 	assert_true(token.expires_wall_us > until - 2000000);
 	jwt_token_free(jwt);
-	until += 100 * 3600 * INT64_C(1000000);
+	until += INT64_C(100) * 3600 * 1000000;
 	assert_int_equal(
 	    tenants_issue_support(&tenants, tenant, support, until, mem, &token, &e), 0);
 	assert_true(

@@ -103,9 +103,9 @@ a_backlog_of_one_class_does_not_delay_another(void **state)
 	assert_int_equal(work_push(w, wait_at_gate, &s, &e), 0);
 	await_inside(&s, 1);
 	for (int i = 0; i < 20; i++)
-		assert_int_equal(work_push_for(w, ALPHA, note, &a, &e), 0);
+		assert_int_equal(work_push_for(w, ALPHA, WORK_WIDE, note, &a, &e), 0);
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(work_push_for(w, BETA, note, &b, &e), 0);
+		assert_int_equal(work_push_for(w, BETA, WORK_WIDE, note, &b, &e), 0);
 	open_gate(&s);
 	work_stop(w);
 	assert_int_equal(s.n_order, 23);
@@ -127,14 +127,14 @@ a_class_may_fill_a_quarter_of_the_places(void **state)
 	assert_int_equal(work_new("test", 1, 8, &w, &e), 0);
 	assert_int_equal(work_push(w, wait_at_gate, &s, &e), 0);
 	await_inside(&s, 1);
-	assert_int_equal(work_push_for(w, ALPHA, note, &a, &e), 0);
-	assert_int_equal(work_push_for(w, ALPHA, note, &a, &e), 0);
-	assert_int_equal(work_push_for(w, ALPHA, note, &a, &e), -1);
+	assert_int_equal(work_push_for(w, ALPHA, WORK_WIDE, note, &a, &e), 0);
+	assert_int_equal(work_push_for(w, ALPHA, WORK_WIDE, note, &a, &e), 0);
+	assert_int_equal(work_push_for(w, ALPHA, WORK_WIDE, note, &a, &e), -1);
 	assert_int_equal(e.code, ERR_BUSY);
-	assert_int_equal(work_push_for(w, BETA, note, &a, &e), 0);
+	assert_int_equal(work_push_for(w, BETA, WORK_WIDE, note, &a, &e), 0);
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(work_push(w, note, &a, &e), 0);
-	assert_int_equal(work_push_for(w, BETA, note, &a, &e), -1);
+	assert_int_equal(work_push_for(w, BETA, WORK_WIDE, note, &a, &e), -1);
 	assert_int_equal(e.code, ERR_BUSY);
 	open_gate(&s);
 	work_stop(w);
@@ -156,14 +156,44 @@ a_class_of_slow_items_leaves_threads_to_others(void **state)
 	scene_init(&s);
 	assert_int_equal(work_new("test", 4, 100, &w, &e), 0);
 	for (int i = 0; i < 10; i++)
-		assert_int_equal(work_push_for(w, ALPHA, wait_at_gate, &s, &e), 0);
+		assert_int_equal(work_push_for(w, ALPHA, WORK_WIDE, wait_at_gate, &s, &e), 0);
 	await_inside(&s, 3);
-	assert_int_equal(work_push_for(w, BETA, note, &b, &e), 0);
+	assert_int_equal(work_push_for(w, BETA, WORK_WIDE, note, &b, &e), 0);
 	lock_take(&s.lock);
 	while (s.n_order == 0 && cond_wait(&s.moved, &s.lock, d))
 		;
 	assert_int_equal(s.n_order, 1);
 	assert_int_equal(s.inside, 3);
+	lock_give(&s.lock);
+	open_gate(&s);
+	work_stop(w);
+	assert_int_equal(s.inside, 10);
+	work_free(w);
+	scene_done(&s);
+}
+
+static void
+a_narrow_class_holds_two_threads(void **state)
+{
+	struct scene s;
+	struct step a = { &s, 'a' };
+	struct work *w = NULL;
+	struct err e = { 0 };
+	struct deadline d = deadline_in_ms(10000);
+
+	(void)state;
+	scene_init(&s);
+	assert_int_equal(work_new("test", 8, 100, &w, &e), 0);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(work_push_for(w, ALPHA, WORK_NARROW, wait_at_gate, &s, &e), 0);
+	await_inside(&s, 2);
+	/* The same class finds the other threads for what does not wait. */
+	assert_int_equal(work_push_for(w, ALPHA, WORK_WIDE, note, &a, &e), 0);
+	lock_take(&s.lock);
+	while (s.n_order == 0 && cond_wait(&s.moved, &s.lock, d))
+		;
+	assert_int_equal(s.n_order, 1);
+	assert_int_equal(s.inside, 2);
 	lock_give(&s.lock);
 	open_gate(&s);
 	work_stop(w);
@@ -179,6 +209,7 @@ main(void)
 		cmocka_unit_test(a_backlog_of_one_class_does_not_delay_another),
 		cmocka_unit_test(a_class_may_fill_a_quarter_of_the_places),
 		cmocka_unit_test(a_class_of_slow_items_leaves_threads_to_others),
+		cmocka_unit_test(a_narrow_class_holds_two_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
