@@ -176,6 +176,9 @@ int identity_user_get(struct db *db, struct tenant_id tenant, struct uuid id, st
     struct identity_user *ret, struct err *e) MUST_CHECK;
 int identity_user_list(struct db *db, struct tenant_id tenant, const struct identity_user_filter *f,
     struct arena *mem, struct identity_users *ret, struct err *e) MUST_CHECK;
+/* Whether such a user can be at all, as far as its own members tell. */
+int identity_user_check(
+    const struct identity_user_new *n, struct arena *mem, struct err *e) MUST_CHECK;
 int identity_user_create(const struct identity_ask *a, const struct identity_user_new *n,
     struct identity_user *ret, struct err *e) MUST_CHECK;
 int identity_user_update(const struct identity_ask *a, struct uuid id,
@@ -190,8 +193,9 @@ void identity_roles_print(const struct identity_roles *r, struct json_out *o);
 
 /* --- the first of all: wardiand bootstrap --------------------------------------------------- */
 
-/* Makes sure that the service account `user` has the system role in the whole tenant, and makes a
- * key of it.  text holds AUTH_KEY_SIZE (64) bytes; the caller wipes it. */
+/* Makes a key of the service account `user`, which has the system role in the whole tenant; when
+ * there is none, it is made, under another name when somebody without the role has that one (an
+ * operator: ERR_CONFLICT).  text holds AUTH_KEY_SIZE (64) bytes; the caller wipes it. */
 struct identity_first {
 	const char *user, *key_name;
 	enum system_role role;

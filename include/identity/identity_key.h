@@ -14,7 +14,10 @@
 enum {
 	IDENTITY_OVERLAP_MAX_S = 7 * 24 * 3600,
 	IDENTITY_PERSON_KEY_DAYS = 90, /* unless said otherwise */
-	IDENTITY_PERSON_KEY_DAYS_MAX = 365
+	IDENTITY_PERSON_KEY_DAYS_MAX = 365,
+	/* Revoked keys of a tenant that are kept to be looked at, the newest; older ones are
+	 * forgotten when keys are made. */
+	IDENTITY_REVOKED_KEYS = 5000
 };
 
 struct identity_scopes {

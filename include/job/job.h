@@ -102,7 +102,8 @@ struct job {
 
 /*
  * Limits of tenants that have none of their own (tenant_quota); INT64_MAX: none.  A project has
- * only limits of its own (project_quota), within its tenant's.  Names as in quota.def.
+ * only limits of its own (project_quota), within its tenant's.  Names as in quota.def; `cpus` is
+ * set in whole CPUs.
  */
 struct job_quota_defaults {
 	int64_t jobs_queued, jobs_per_day, storage_bytes; /* held against submissions */
@@ -120,8 +121,9 @@ struct job_submission {
  * Durable when it returns.  *ret_replayed: the key was used before for the same request, *ret_id is
  * that job.  ERR_IDEMPOTENCY_REUSED for another request; ERR_INVALID naming /project for a project
  * that is archived, does not exist, or is nothing that the caller may see; ERR_DENIED for one that
- * it may see (project:read) but not submit to (job:create); ERR_QUOTA names the limit that is
- * reached, exactly.  by->who is not NULL.
+ * it may see (project:read) but not submit to (job:create), to be audited by the caller; ERR_QUOTA
+ * names the limit that is reached, exactly; ERR_IMPOSSIBLE names the field that asks for more than
+ * a limit allows at all.  by->who is not NULL.
  */
 int job_submit(struct db *db, const struct caller *by, const struct job_submission *s,
     struct arena *mem, struct uuid *ret_id, bool *ret_replayed, struct err *e) MUST_CHECK;

@@ -5,7 +5,8 @@
 /*
  * What operators do with tenants: the registry, limits, support access, deletion.  Everything runs
  * on the platform's role, which sees nothing of what tenants own, and stands in two audit logs: the
- * platform's and that of the tenant concerned.  Permissions are the caller's business.  Blocking;
+ * platform's and that of the tenant concerned.  Permissions are the caller's business; that whoever
+ * asks is an operator still is looked at again with each change (ERR_UNAUTHENTICATED).  Blocking;
  * thread-safe.
  */
 
@@ -30,7 +31,11 @@ struct platform_ask {
 	struct arena *mem;
 };
 
-enum { PLATFORM_ANY_VERSION = -1, PLATFORM_REASON_MAX = 1000 };
+enum {
+	PLATFORM_ANY_VERSION = -1,
+	PLATFORM_REASON_MAX = 1000, /* characters */
+	PLATFORM_REASON_BYTES = 4 * PLATFORM_REASON_MAX
+};
 
 /* --- registry ------------------------------------------------------------------------------- */
 
@@ -60,11 +65,16 @@ int platform_tenant_list(struct db *db, const struct platform_filter *f, struct 
 int platform_tenant_rename(const struct platform_ask *a, struct tenant_id id, const char *name,
     int64_t if_version, struct platform_tenant *ret, struct err *e) MUST_CHECK;
 /* Credentials are refused with the reason within a second, queued jobs wait, running ones go on.
- * ERR_CONFLICT in another state than active, and for the platform's own tenant. */
+ * ERR_INVALID for a reason of blanks alone, or with control characters; ERR_CONFLICT in another
+ * state than active, and for the platform's own tenant. */
 int platform_tenant_suspend(const struct platform_ask *a, struct tenant_id id, const char *reason,
     struct platform_tenant *ret, struct err *e) MUST_CHECK;
 int platform_tenant_resume(const struct platform_ask *a, struct tenant_id id,
     struct platform_tenant *ret, struct err *e) MUST_CHECK;
+/* Before an owner is made for a tenant from outside: ERR_CONFLICT while one of its own can come in,
+ * so that operators look into tenants by support access alone. */
+int platform_owner_admit(
+    const struct platform_ask *a, struct tenant_id id, struct err *e) MUST_CHECK;
 void platform_tenant_print(const struct platform_tenant *t, struct json_out *o);
 
 /* --- limits ----------------------------------------------------------------------------------- */
@@ -81,7 +91,7 @@ int platform_limits_set(const struct platform_ask *a, struct tenant_id id,
 enum {
 	PLATFORM_SUPPORT_LEAST_S = 300,
 	PLATFORM_SUPPORT_MOST_S = 8 * 3600,
-	PLATFORM_SUPPORT_REASON_MIN = 10
+	PLATFORM_SUPPORT_REASON_MIN = 10 /* characters */
 };
 struct platform_support {
 	struct uuid id, operator_id;

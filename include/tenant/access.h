@@ -38,8 +38,8 @@ permission_set permission_set_parse(const char *names);
 /* The same text, in the order of the list; "" for none. */
 enum { PERMISSION_SET_TEXT_SIZE = 1536 };
 const char *permission_set_format(permission_set set, char out[static PERMISSION_SET_TEXT_SIZE]);
-/* What can be had in a tenant at all: PLATFORM permissions in the platform's tenant only, what is
- * done in projects only elsewhere. */
+/* What can be had in a tenant at all: in the platform's what operators have, who could give nobody
+ * more; elsewhere everything but PLATFORM permissions. */
 permission_set permission_set_in(struct tenant_id tenant);
 /* What support access can give: nothing that leaves access behind when it has ended (keys, tokens,
  * users, roles, issuers), nor a say in support access itself. */
@@ -106,7 +106,7 @@ const char *principal_kind_name(
     enum principal_kind k); /* "api_key", "token", "issuer", "support" */
 
 /* Copied by value into each request. */
-enum { PRINCIPAL_NAME_SIZE = 72 };
+enum { PRINCIPAL_NAME_SIZE = 72, PRINCIPAL_MARK_SIZE = 8 };
 struct principal {
 	enum principal_kind kind;
 	struct tenant_id tenant;
@@ -116,6 +116,9 @@ struct principal {
 	struct uuid support; /* SUPPORT only, else nil */
 	struct uuid token;   /* "jti" of the daemon's tokens, else nil */
 	char key_public[16]; /* public part of the key, "" without one */
+	/* KEY only: the first bytes of the SHA-256 of its text, by which tokens tell for which text
+	 * of the key they were issued. */
+	uint8_t mark[PRINCIPAL_MARK_SIZE];
 	/* For logs and audit: the user's name, or the issuer's subject, cut to fit and cleaned of
 	 * control characters. */
 	char name[PRINCIPAL_NAME_SIZE];

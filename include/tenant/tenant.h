@@ -70,6 +70,8 @@ struct credential {
  */
 int tenants_recall(
     struct tenants *t, const struct credential *c, struct principal *ret, struct err *e) MUST_CHECK;
+/* Whether the credential is cached and trusted, as tenants_recall, of a request that goes on. */
+bool tenants_known(struct tenants *t, const struct credential *c);
 /*
  * "Bearer <key or token>" and "Basic <base64 of key:>".  ERR_UNAUTHENTICATED with one message for
  * unknown, expired, revoked, malformed and from the wrong address; ERR_SUSPENDED (403) with the

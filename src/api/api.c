@@ -11,6 +11,16 @@ extern const unsigned char api_openapi_json[];
 
 enum { ASK_ARENA_BYTES = 4 << 20 /* one job with its manifest */, STATUS_OURS = 500 };
 
+/* Runs on the follower's thread. */
+static bool
+is_known(void *ctx, const struct follow_target *t)
+{
+	const struct credential c = { .authorization = t->authorization, .source = t->source };
+	struct api *api = ctx;
+
+	return tenants_known(api->o.tenants, &c);
+}
+
 /* Where the caller may see jobs now; what refuses it takes the job out of its sight. */
 static int
 scope_now(struct api *api, const struct follow_target *t, struct scope *ret, struct err *e)
@@ -19,6 +29,9 @@ scope_now(struct api *api, const struct follow_target *t, struct scope *ret, str
 	struct principal who;
 
 	if (tenants_authenticate(api->o.tenants, &c, &who, e) == 0) {
+		/* A token of an issuer that several tenants trust may be another one's by now. */
+		if (uuid_cmp(who.tenant.uuid, t->tenant.uuid) != 0)
+			who.grants = (struct grants){ 0 };
 		principal_scope(&who, PERM_JOB_READ, ret);
 		return 0;
 	}
@@ -66,6 +79,7 @@ api_new(const struct api_options *o, struct api **ret, struct err *e)
 	struct api *api = calloc(1, sizeof(*api));
 	struct follow_options follow = { .runs_dirfd = o->runs_dirfd,
 		.log = o->log,
+		.known = is_known,
 		.ask = ask_job,
 		.resume = resume,
 		.ctx = api };

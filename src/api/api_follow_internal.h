@@ -39,7 +39,10 @@ struct follow_target;
 struct follow_options {
 	int runs_dirfd;
 	struct log log;
-	/* Both run on the follower's thread. */
+	/* All run on the follower's thread. */
+	/* Whether the caller's credential is known to hold, which costs nothing to ask; else the
+	 * question below tells. */
+	bool (*known)(void *ctx, const struct follow_target *t);
 	/* ERR_NOT_FOUND: the job, or the caller's right to see it, is gone. */
 	int (*ask)(
 	    void *ctx, const struct follow_target *t, struct follow_answer *ret, struct err *e);
@@ -95,6 +98,7 @@ struct follower {
 	struct follow_answer later; /* epoch > 0: another attempt has begun */
 	int64_t until_ms;           /* monotonic, as all below; of a parked request */
 	int64_t ask_ms;             /* ask about the job not before */
+	int64_t sure_ms;            /* until then the last answer stands for the credential, too */
 	int64_t news_ms;  /* since when the files say that the attempt is over; 0: they do not */
 	int64_t beat_ms;  /* write a heartbeat not before */
 	int64_t stuck_ms; /* since when the reader takes nothing; 0: it does */

@@ -26,6 +26,7 @@ enum {
 	EVENT_OVERHEAD = 512,
 	ROOM_MIN = 4096,
 	ASK_MS = 1000,
+	SURE_MS = 100, /* with what the answer itself may be old: within a second */
 	BEAT_MS = 15000,
 	STUCK_MS = 120000 /* a reader that takes nothing for so long is gone */
 };
@@ -229,12 +230,23 @@ ask_job(struct follow *f, struct follower *w)
 
 	if (rc <= 0)
 		return rc == 0;
+	w->sure_ms = f->now_ms + SURE_MS;
 	if (now.epoch != w->target.seen.epoch)
 		w->later = now;
 	w->target.seen.state = now.state;
 	w->over = w->later.epoch == 0 && job_state_terminal(now.state);
 	f->moved = f->moved || log_final(w);
 	return true;
+}
+
+/* What the caller may see can end while it is still behind with reading. */
+static bool
+may_go_on(struct follow *f, struct follower *w)
+{
+	if (f->now_ms < w->sure_ms || f->o.known(f->o.ctx, &w->target))
+		return true;
+	w->ask_ms = f->now_ms;
+	return ask_job(f, w);
 }
 
 bool
@@ -245,6 +257,8 @@ follow_log_step(struct follow *f, struct follower *w)
 	if (!w->greeted && !send_comment(f, w, "retry: 3000\n\n"))
 		return false;
 	w->greeted = true;
+	if (!may_go_on(f, w))
+		return false;
 	open_log(f, w);
 	sent = send_log(f, w);
 	if (sent == SENT_FAILED)

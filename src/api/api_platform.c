@@ -25,10 +25,10 @@ req_reply_registered(struct req *rq, const struct platform_tenant *t, struct err
 }
 
 int
-req_reason(struct req *rq, int64_t min, const char **ret, struct err *e)
+req_reason(struct req *rq, const char **ret, struct err *e)
 {
 	const struct json_field fields[] = {
-		JSON_TEXT("reason", ret, min, PLATFORM_REASON_MAX, JSON_REQUIRED),
+		JSON_TEXT("reason", ret, 1, PLATFORM_REASON_BYTES, JSON_REQUIRED),
 		JSON_FIELDS_END,
 	};
 
@@ -119,9 +119,10 @@ void
 req_owner_fields(struct owner_wish *w, const char **kind, struct json_field *fields)
 {
 	const struct json_field owner[OWNER_FIELDS] = {
-		JSON_TEXT("name", &w->name, 1, IDENTITY_NAME_MAX, JSON_REQUIRED),
+		/* The decoder counts bytes, the stores characters of at most four. */
+		JSON_TEXT("name", &w->name, 1, 4 * IDENTITY_NAME_MAX, JSON_REQUIRED),
 		JSON_TEXT("kind", kind, 1, IDENTITY_NAME_MAX, 0),
-		JSON_TEXT("email", &w->email, 1, IDENTITY_EMAIL_MAX, JSON_NULLABLE),
+		JSON_TEXT("email", &w->email, 1, 4 * IDENTITY_EMAIL_MAX, JSON_NULLABLE),
 		JSON_FIELDS_END,
 	};
 

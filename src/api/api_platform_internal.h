@@ -17,7 +17,7 @@ struct tenant_id req_tenant(const struct req *rq);
 /* The registry's row as the answer, with its version. */
 int req_reply_registered(struct req *rq, const struct platform_tenant *t, struct err *e) MUST_CHECK;
 /* {"reason": "..."}, which must be given. */
-int req_reason(struct req *rq, int64_t min, const char **ret, struct err *e) MUST_CHECK;
+int req_reason(struct req *rq, const char **ret, struct err *e) MUST_CHECK;
 
 /* --- limits: the same answer and body for a tenant's own, a project's, and operators ---------- */
 

@@ -63,6 +63,15 @@ choose(struct req *rq, struct question *x, struct err *e)
 	return req_may(rq, PERM_ROLE_READ, e);
 }
 
+/* A project where nothing is allowed is one that cannot be seen, but for those who see all roles.
+ */
+static bool
+may_ask_about(const struct req *rq, struct uuid project)
+{
+	return uuid_is_nil(project) || principal_may(&rq->who, PERM_ROLE_READ) ||
+	       grants_in(&rq->who.grants, project) != 0;
+}
+
 /* Without roles of its own: an issuer's subject that is no user, or an operator. */
 static int
 explain(struct req *rq, const struct question *x, struct identity_explanation *ret, struct err *e)
@@ -70,6 +79,8 @@ explain(struct req *rq, const struct question *x, struct identity_explanation *r
 	const struct scope anywhere = { .everywhere = true };
 	struct identity_project p;
 
+	if (!may_ask_about(rq, x->q.project))
+		return err_set(e, ERR_NOT_FOUND, "There is no such project");
 	if (!uuid_is_nil(x->q.user) || !uuid_is_nil(x->q.key))
 		return identity_explain(rq->api->o.db, rq->who.tenant, &x->q, rq->mem, ret, e);
 	*ret = (struct identity_explanation){ 0 };

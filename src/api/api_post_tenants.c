@@ -3,6 +3,7 @@
 
 #include "auth.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct wish {
@@ -24,6 +25,28 @@ read_wish(struct req *rq, struct wish *w, struct err *e)
 	if (req_body_decode(rq, fields, e) < 0)
 		return -1;
 	return req_owner_kind(w->kind, "/owner/kind", &w->owner, e);
+}
+
+/* Before the tenant is made: what is refused must leave nothing behind. */
+static int
+check_owner(struct req *rq, const struct owner_wish *w, struct err *e)
+{
+	const struct identity_user_new user = { .name = w->name, .email = w->email };
+	struct err why = { 0 };
+
+	if (identity_user_check(&user, rq->mem, &why) == 0)
+		return 0;
+	if (why.n_fields == 0) {
+		*e = why;
+		return -1;
+	}
+	for (uint32_t i = 0; i < why.n_fields; i++) {
+		char pointer[sizeof("/owner") + ERR_FIELD_SIZE];
+
+		(void)snprintf(pointer, sizeof(pointer), "/owner%s", why.fields[i].name); /* fits */
+		err_field_add(e, pointer, "%s", why.fields[i].msg);
+	}
+	return err_fields_done(e, ERR_INVALID);
 }
 
 /* The tenant is there before its owner is; when making the owner fails, it says how to go on. */
@@ -54,7 +77,8 @@ api_post_tenants(struct req *rq, struct err *e)
 	struct reply_made reply = { .collection = "/v1/tenants", .prefix = "ten" };
 	struct json_out *o;
 
-	if (read_wish(rq, &w, e) < 0 || make(rq, &w, &t, &made, text, e) < 0)
+	if (read_wish(rq, &w, e) < 0 || check_owner(rq, &w.owner, e) < 0 ||
+	    make(rq, &w, &t, &made, text, e) < 0)
 		return -1;
 	o = reply_begin(rq);
 	json_out_begin(o);

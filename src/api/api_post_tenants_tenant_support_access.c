@@ -10,8 +10,7 @@ static int
 read_wish(struct req *rq, struct wish *w, enum system_role *ret_role, struct err *e)
 {
 	const struct json_field fields[] = {
-		JSON_TEXT("reason", &w->reason, PLATFORM_SUPPORT_REASON_MIN, PLATFORM_REASON_MAX,
-		    JSON_REQUIRED),
+		JSON_TEXT("reason", &w->reason, 1, PLATFORM_REASON_BYTES, JSON_REQUIRED),
 		JSON_TEXT("role", &w->role, 1, IDENTITY_NAME_MAX, 0),
 		JSON_I64("expires_in_s", &w->expires_in_s, PLATFORM_SUPPORT_LEAST_S,
 		    PLATFORM_SUPPORT_MOST_S, 0),

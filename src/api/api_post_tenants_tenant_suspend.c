@@ -10,7 +10,7 @@ api_post_tenants_tenant_suspend(struct req *rq, struct err *e)
 	const char *reason = NULL;
 	struct platform_tenant t;
 
-	if (req_reason(rq, 1, &reason, e) < 0 ||
+	if (req_reason(rq, &reason, e) < 0 ||
 	    platform_tenant_suspend(&ask, req_tenant(rq), reason, &t, e) < 0)
 		return -1;
 	tenants_forget(rq->api->o.tenants, t.id);

@@ -70,8 +70,8 @@ make(struct signing *s, struct err *e)
 
 	if (jwt_signer_make(pem, &made, e) < 0)
 		return -1;
-	/* Kept first: a key that was kept and not registered is registered by the next start, but one
-	 * that was registered and not kept would have retired the former one. */
+	/* Kept first: a key that was kept and not registered is registered by the next start, but
+	 * one that was registered and not kept would have retired the former one. */
 	rc = fd_write_file(s->o.dirfd, file_name, pem, strlen(pem), 0600, e);
 	if (rc == 0)
 		rc = tenant_signing_key_register(s->o.db, s->o.node, made, e);

@@ -134,7 +134,11 @@ from tenant_user u
 where u.tenant_id = $1::uuid and u.user_id = $2::uuid
 
 -- :name identity_user_by_name :role api
-select user_id from tenant_user where tenant_id = $1::uuid and name = $2::text
+-- And whether it has a system role in the whole tenant, and is not disabled.
+select u.user_id, u.disabled_at is null and exists (select from role_assignment a
+	where a.tenant_id = $1::uuid and a.user_id = u.user_id and a.system_role = $3::text
+		and a.project_id is null) as stands
+from tenant_user u where u.tenant_id = $1::uuid and u.name = $2::text
 
 -- :name identity_user_list :role api
 select u.user_id, u.kind, u.name, u.email, u.issuer_id, u.subject, u.created_at, u.disabled_at, u.version,
@@ -283,6 +287,20 @@ insert into api_key (tenant_id, key_id, user_id, public_id, kind, name, hash, la
 values ($1::uuid, $2::uuid, $3::uuid, $4::text, $5::text, $6::text, $7::bytea, $8::text, $9::text[], $10::text[],
 	$11::timestamptz)
 
+-- :name identity_key_forget_roles :role api
+-- Of the keys that the next statement forgets.
+delete from role_assignment
+where tenant_id = $1::uuid and key_id in (select k.key_id from api_key k
+	where k.tenant_id = $1::uuid and k.revoked_at is not null
+	order by k.revoked_at desc, k.key_id desc offset $2::bigint limit 100)
+
+-- :name identity_key_forget :role api
+-- Of the revoked keys those that $2 others were revoked after; a few at a time.
+delete from api_key
+where tenant_id = $1::uuid and key_id in (select k.key_id from api_key k
+	where k.tenant_id = $1::uuid and k.revoked_at is not null
+	order by k.revoked_at desc, k.key_id desc offset $2::bigint limit 100)
+
 -- :name identity_key_update :role api
 update api_key
 set name = $3::text, scopes = $4::text[], cidrs = $5::text[], expires_at = $6::timestamptz, version = version + 1
@@ -337,6 +355,11 @@ select support_allowed, version from tenant where tenant_id = $1::uuid
 -- :name identity_self_update :role api
 update tenant set support_allowed = $2::boolean, version = version + 1 where tenant_id = $1::uuid
 
+-- :name identity_support_end :role api
+-- All that are open: who is shown the door does not come back by the same one.
+update support_access set ended_at = now(), ended_by = $2::text
+where tenant_id = $1::uuid and ended_at is null and expires_at > now()
+
 -- :name identity_token_revoke :role api
 -- A token is given back; again changes nothing.  The leeway for clocks that disagree is added.
 insert into token_revocation (tenant_id, token_id, expires_at)
@@ -344,8 +367,9 @@ values ($1::uuid, $2::uuid, $3::timestamptz + interval '5 minutes')
 on conflict do nothing
 
 -- :name identity_token_prune :role api
--- Tokens that nobody would accept any more need no row.
-delete from token_revocation where tenant_id = $1::uuid and expires_at < now()
+-- Tokens that nobody would accept any more need no row.  Found by an index (0012), because it is looked
+-- for them with each token that is given back.
+delete from token_revocation where tenant_id = $1::uuid and expires_at is not null and expires_at < now()
 
 -- :name identity_project_limit :role api
 -- What was set, for the entry in the audit log.

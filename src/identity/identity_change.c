@@ -18,7 +18,9 @@
 
 enum {
 	NOTES_MAX_BYTES = 64 << 10, /* the log leaves out what is more than an entry holds */
-	NOTE_DOCUMENT_MAX = 4096    /* an issuer's keys or rules before, and after */
+	/* An issuer's keys and rules before and after, with everything else that a change can have,
+	 * stay within what an entry holds: nothing is left out because of what stands beside it. */
+	NOTE_DOCUMENT_MAX = 1024
 };
 
 struct standing {
@@ -82,6 +84,8 @@ read_grants(struct change *c, const struct principal *who, const struct standing
 		return 0; /* from claims and the platform; both stand */
 	if (holder_read(c->tx, c->ask->tenant, who->user, who->key, &h, e) < 0)
 		return -1;
+	c->roled = h.key_limited;
+	c->roles = h.key;
 	c->scoped = s->key_scopes != NULL;
 	c->scopes = permissions_read(s->key_scopes);
 	const struct grants now = holder_grants(&h, c->scoped, c->scopes);

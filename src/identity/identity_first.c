@@ -8,29 +8,50 @@
 #include "identity_key.h"
 #include "identity_role.h"
 
+struct found {
+	struct uuid id;
+	bool stands; /* active, with the role */
+};
+
 /* 1 found, 0 there is none. */
 static int
-find_user(const struct identity_ask *a, const char *name, struct uuid *ret, struct err *e)
+find_user(
+    const struct identity_ask *a, const struct identity_first *f, struct found *ret, struct err *e)
 {
-	const struct db_arg args[] = { DB_ARG_UUID(a->tenant.uuid), DB_ARG_TEXT(name),
-		DB_ARGS_END };
-	struct uuid id;
-	const struct db_col cols[] = { DB_UUID("user_id", &id), DB_COLS_END };
+	const struct db_arg args[] = { DB_ARG_UUID(a->tenant.uuid), DB_ARG_TEXT(f->user),
+		DB_ARG_TEXT(system_role_name(f->role)), DB_ARGS_END };
+	struct found u = { .stands = false };
+	const struct db_col cols[] = { DB_UUID("user_id", &u.id), DB_BOOL("stands", &u.stands),
+		DB_COLS_END };
 	int rows = db_read_one(a->db, a->tenant, "identity_user_by_name", args, cols, a->mem, e);
 
 	if (rows > 0)
-		*ret = id;
+		*ret = u;
 	return rows;
 }
 
+/* Who has the name without the role does not get it: whoever made that user, and may hold a key of
+ * it, need not be one who could give the role.  Names of operators are chosen, others are made up.
+ */
 static int
-give_role(const struct identity_ask *a, struct uuid user, const char *role, struct err *e)
+choose_name(const struct identity_ask *a, const struct identity_first *f, bool taken,
+    const char **ret, struct err *e)
 {
-	const struct identity_assignment_new n = { .user = user, .role.role = role };
-	struct identity_assignment x = { 0 };
-	bool made;
+	char id[UUID_STR_SIZE];
+	const char *name = f->user;
 
-	return identity_assignment_create(a, &n, &x, &made, e);
+	if (taken && f->role == ROLE_OPERATOR)
+		return err_set(e, ERR_CONFLICT,
+		    "There is a user '%.63s' who is no operator, or is disabled; choose another "
+		    "name, or let an operator change that",
+		    f->user);
+	if (taken)
+		name = arena_printf(
+		    a->mem, "%.26s-%s", f->user, uuid_format(uuid_v7(), id)); /* 63 at most */
+	if (name == NULL)
+		return arena_err(e);
+	*ret = name;
+	return 0;
 }
 
 static int
@@ -38,13 +59,18 @@ make_user(
     const struct identity_ask *a, const struct identity_first *f, struct uuid *ret, struct err *e)
 {
 	const struct identity_role_ref role = { .role = system_role_name(f->role) };
-	const struct identity_user_new n = { .name = f->user, .roles = { .p = &role, .n = 1 } };
+	struct identity_user_new n = { .roles = { .p = &role, .n = 1 } };
+	struct found there = { .stands = false };
 	struct identity_user u = { 0 };
-	int found = find_user(a, f->user, ret, e);
+	int found = find_user(a, f, &there, e);
 
-	if (found != 0)
-		return found < 0 ? -1 : give_role(a, *ret, role.role, e);
-	if (identity_user_create(a, &n, &u, e) < 0)
+	if (found < 0)
+		return -1;
+	if (there.stands) {
+		*ret = there.id;
+		return 0;
+	}
+	if (choose_name(a, f, found > 0, &n.name, e) < 0 || identity_user_create(a, &n, &u, e) < 0)
 		return -1;
 	*ret = u.id;
 	return 0;

@@ -59,9 +59,10 @@ struct change {
 	bool trusted;         /* the system, or an operation of the platform */
 	bool platform;        /* of the platform's own tenant */
 	struct grants grants; /* of the caller */
-	bool scoped;          /* the caller's key has scopes */
+	bool scoped, roled;   /* the caller's key has scopes, roles */
 	permission_set scopes;
-	struct buf notes; /* what changed, as JSON */
+	struct grants roles; /* of the key, whatever its owner has */
+	struct buf notes;    /* what changed, as JSON */
 	struct json_out out;
 	size_t n_notes;
 };
@@ -92,6 +93,9 @@ int change_needs(
     const struct change *c, enum permission p, struct uuid project, struct err *e) MUST_CHECK;
 /* Nobody grants what they lack: ERR_LACKING with the first permission that is missing. */
 int change_covers(const struct change *c, const struct grants *given, struct err *e) MUST_CHECK;
+/* The same by what somebody has who need not be the caller. */
+int change_covers_by(const struct change *c, const struct grants *have, const struct grants *given,
+    struct err *e) MUST_CHECK;
 /* The same of what a holder may do. */
 int change_covers_holder(const struct change *c, const struct holder *h, struct err *e) MUST_CHECK;
 /* What means nothing in this kind of tenant is left out. */
@@ -162,6 +166,9 @@ int projects_overflow(struct err *e);
 int issuer_url_check(const char *url, const char *pointer, struct err *e) MUST_CHECK;
 int user_read(
     struct change *c, struct uuid id, struct identity_user *ret, struct err *e) MUST_CHECK;
+/* Whoever decides whether tokens of an issuer hold needs what its rules give them.  0 without such
+ * an issuer. */
+int issuer_covers_rules(struct change *c, struct uuid issuer, struct err *e) MUST_CHECK;
 
 /* --- texts ------------------------------------------------------------------------------------ */
 

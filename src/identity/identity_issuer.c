@@ -257,6 +257,21 @@ check_power(struct change *c, const struct identity_issuer *i, struct err *e)
 	return change_covers_holder(c, &h, e);
 }
 
+int
+issuer_covers_rules(struct change *c, struct uuid issuer, struct err *e)
+{
+	struct identity_issuer i = { 0 };
+	struct grants of_rules = { 0 };
+	struct tenant_rules rules;
+
+	if (read_issuer(c, issuer, &i, e) < 0)
+		return e->code == ERR_NOT_FOUND ? 0 : -1;
+	if (tenant_rules_parse(i.rules, c->ask->mem, &rules, e) < 0 ||
+	    add_rules(c, &rules, &of_rules, e) < 0)
+		return -1;
+	return change_covers(c, &of_rules, e);
+}
+
 /* --- changing --------------------------------------------------------------------------------- */
 
 static void

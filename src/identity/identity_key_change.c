@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Changing and revoking API keys.  What narrows a key is free; what widens it is like making it. */
+/* Changing and revoking API keys.  What widens a key is like making it; what narrows or ends it is
+ * free for keys of one's own. */
 #include "identity_key_internal.h"
 
 #include <string.h>
@@ -79,11 +80,14 @@ merge(struct change *c, const struct identity_key_change *ch, struct identity_ke
 }
 
 static int
-check_widening(struct change *c, const struct identity_key *before,
-    const struct identity_key *after, struct err *e)
+check_power(struct change *c, const struct identity_key *before, const struct identity_key *after,
+    struct err *e)
 {
 	struct holder h = { 0 };
 
+	/* The other way round: something is taken away. */
+	if (widens(before, after) && key_may_take(c, before, e) < 0)
+		return -1;
 	if (!widens(after, before))
 		return 0;
 	if (holder_read(c->tx, c->ask->tenant, before->user, before->id, &h, e) < 0)
@@ -119,7 +123,7 @@ identity_key_update(const struct identity_ask *a, struct uuid id,
 	    version_check(before.version, if_version, e) < 0)
 		return -1;
 	after = before;
-	if (merge(&c, ch, &after, e) < 0 || check_widening(&c, &before, &after, e) < 0)
+	if (merge(&c, ch, &after, e) < 0 || check_power(&c, &before, &after, e) < 0)
 		return -1;
 	key_note(&c, &before, &after);
 	if (c.n_notes == 0) {
@@ -151,6 +155,8 @@ identity_key_revoke(const struct identity_ask *a, struct uuid id, int64_t if_ver
 		return -1;
 	if (k.revoked_wall_us != 0)
 		return 0; /* as it was to be */
+	if (key_may_take(&c, &k, e) < 0)
+		return -1;
 	change_flag(&c, "revoked", false, true);
 	if (change_exec(&c, "identity_key_revoke", args, e) < 0)
 		return -1;

@@ -14,6 +14,9 @@ int key_read(struct change *c, struct uuid id, struct identity_key *ret, bool *r
  * roles and its own. */
 int key_covers(const struct change *c, const struct holder *h, const struct identity_scopes *s,
     struct err *e) MUST_CHECK;
+/* Whoever takes something away from a key: one's own are free, of others everything that the key
+ * may do must be the caller's user's. */
+int key_may_take(struct change *c, const struct identity_key *k, struct err *e) MUST_CHECK;
 /* When a key ends; 0: never. */
 int key_expiry(
     bool person, const struct identity_time *want, int64_t *ret, struct err *e) MUST_CHECK;

@@ -2,12 +2,13 @@
 /*
  * Making API keys, and their rules.  Whoever makes a key, or gets to see its text by rotating it,
  * can do what it may do: roles of the owner, less what the key's own roles and scopes leave out,
- * must all be the caller's.
+ * must all be the caller's.  Whoever takes something away from somebody else's key needs as much.
  */
 #include "identity_key_internal.h"
 
 #include "clock.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define DAY_US (INT64_C(24) * 3600 * 1000000)
@@ -15,6 +16,20 @@
 enum { LAST_LEN = 4 };
 
 /* --- rules ------------------------------------------------------------------------------------ */
+
+/* What a key could do at most, whatever its owner is given, is within what the caller's roles of
+ * its own allow. */
+static bool
+within_own_roles(const struct change *c, const struct holder *h, const struct identity_scopes *s)
+{
+	struct grants most = { .everywhere = ~(permission_set)0 };
+
+	if (h->key_limited)
+		most = h->key;
+	if (s->limited)
+		grants_mask(&most, s->set);
+	return grants_cover(&c->roles, &most);
+}
 
 int
 key_covers(
@@ -24,14 +39,42 @@ key_covers(
 
 	if (c->trusted)
 		return 0;
-	/* A key with scopes stays behind what its owner gets later; so must those that it makes. */
+	/* A key with limits stays behind what its owner gets later; so must those that it makes. */
 	if (c->scoped && (!s->limited || (s->set & ~c->scopes) != 0))
 		return err_set(e, ERR_LACKING,
 		    "Your own key is limited to scopes, so this key must be limited to some of "
 		    "them");
+	if (c->roled && !within_own_roles(c, h, s))
+		return err_set(e, ERR_LACKING,
+		    "Your own key is limited to roles, so this key must be limited to some of "
+		    "what they allow, by roles or scopes");
 	if (h->overflow)
 		return projects_overflow(e);
 	return change_covers(c, &may, e);
+}
+
+/* With a key that can do nothing but revoke, too, which is one to keep at hand: so the roles of the
+ * caller's user count, not what is left of them to the credential. */
+int
+key_may_take(struct change *c, const struct identity_key *k, struct err *e)
+{
+	const struct principal *who = c->ask->by->who;
+	const struct uuid nil = { { 0 } };
+	struct holder theirs = { 0 }, own = { 0 };
+	struct grants may;
+
+	if (c->trusted || uuid_cmp(who->user, k->user) == 0)
+		return 0;
+	if (holder_read(c->tx, c->ask->tenant, k->user, k->id, &theirs, e) < 0)
+		return -1;
+	if (theirs.overflow)
+		return projects_overflow(e);
+	may = holder_grants(&theirs, k->scopes.limited, k->scopes.set);
+	if (uuid_is_nil(who->key))
+		return change_covers(c, &may, e);
+	if (holder_read(c->tx, c->ask->tenant, who->user, nil, &own, e) < 0)
+		return -1;
+	return change_covers_by(c, &own.user, &may, e);
 }
 
 int
@@ -149,6 +192,24 @@ check_power(struct change *c, const struct identity_key_new *n, struct uuid owne
 }
 
 static int
+forget_old(struct change *c, struct err *e)
+{
+	const struct db_arg args[] = { DB_ARG_UUID(c->ask->tenant.uuid),
+		DB_ARG_I64(IDENTITY_REVOKED_KEYS), DB_ARGS_END };
+	char forgotten[24];
+	int64_t n;
+
+	if (db_exec(c->tx, "identity_key_forget_roles", args, e) < 0)
+		return -1;
+	n = db_exec(c->tx, "identity_key_forget", args, e);
+	if (n <= 0)
+		return n < 0 ? -1 : 0;
+	(void)snprintf(forgotten, sizeof(forgotten), "%lld", (long long)n); /* fits any int64_t */
+	change_json(c, "forgotten_keys", forgotten, "0");
+	return 0;
+}
+
+static int
 insert_key(struct change *c, const struct identity_key_new *n, const struct identity_key *k,
     const struct auth_key *made, struct err *e)
 {
@@ -162,7 +223,7 @@ insert_key(struct change *c, const struct identity_key_new *n, const struct iden
 		DB_ARG_BYTES(made->hash, sizeof(made->hash)), DB_ARG_TEXT(last4),
 		KEY_ARG_SCOPES(&n->scopes, &limits), KEY_ARG_CIDRS(&n->cidrs, &limits),
 		DB_ARG_TIME_OR_NULL(k->expires_wall_us), DB_ARGS_END };
-	if (change_quota(c, QUOTA_KEYS, 1, e) < 0)
+	if (change_quota(c, QUOTA_KEYS, 1, e) < 0 || forget_old(c, e) < 0)
 		return -1;
 	return change_exec(c, "identity_key_insert", args, e);
 }

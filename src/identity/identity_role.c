@@ -337,9 +337,10 @@ identity_role_update(const struct identity_ask *a, const char *ref,
 	if (strcmp(after.name, before.name) != 0 && check_rename(&c, &before, e) < 0)
 		return -1;
 	note_role(&c, &before, &after);
-	*ret = before;
-	if (c.n_notes == 0)
+	if (c.n_notes == 0) {
+		*ret = before;
 		return 0;
+	}
 	if (write_role(&c, "identity_role_update", &after, e) < 0 ||
 	    change_commit(&c, "rol", after.id, e) < 0)
 		return -1;

@@ -65,14 +65,21 @@ lacking(const struct grants *have, const struct grants *given, struct err *e)
 }
 
 int
-change_covers(const struct change *c, const struct grants *given, struct err *e)
+change_covers_by(
+    const struct change *c, const struct grants *have, const struct grants *given, struct err *e)
 {
 	struct grants counted = *given;
 
 	if (c->trusted)
 		return 0;
 	change_mask(c, &counted);
-	return grants_cover(&c->grants, &counted) ? 0 : lacking(&c->grants, &counted, e);
+	return grants_cover(have, &counted) ? 0 : lacking(have, &counted, e);
+}
+
+int
+change_covers(const struct change *c, const struct grants *given, struct err *e)
+{
+	return change_covers_by(c, &c->grants, given, e);
 }
 
 int

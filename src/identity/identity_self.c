@@ -4,9 +4,27 @@
 
 #include "audit.h"
 
+#include <stdio.h>
+
 static const struct change_kind update_kind = {
 	.action = "tenant.update", .needs = PERM_TENANT_UPDATE, .access = true
 };
+
+static int
+end_support(struct change *c, struct err *e)
+{
+	const struct principal *who = c->ask->by->who;
+	char id[ID_STR_SIZE], ended[24];
+	const struct db_arg args[] = { DB_ARG_UUID(c->ask->tenant.uuid),
+		DB_ARG_TEXT(who == NULL ? "system" : principal_format(who, id)), DB_ARGS_END };
+	int64_t n = db_exec(c->tx, "identity_support_end", args, e);
+
+	if (n <= 0)
+		return n < 0 ? -1 : 0;
+	(void)snprintf(ended, sizeof(ended), "%lld", (long long)n); /* fits any int64_t */
+	change_json(c, "open_support", ended, "0");
+	return 0;
+}
 
 int
 identity_self_update(const struct identity_ask *a, const struct identity_self_change *ch,
@@ -35,7 +53,8 @@ identity_self_update(const struct identity_ask *a, const struct identity_self_ch
 		return -1;
 	if (before == after)
 		return 0; /* no new version for what is so already */
-	if (change_exec(&c, "identity_self_update", args, e) < 0)
+	if (change_exec(&c, "identity_self_update", args, e) < 0 ||
+	    (!after && end_support(&c, e) < 0))
 		return -1;
 	return change_commit(&c, "ten", a->tenant.uuid, e);
 }

@@ -214,6 +214,16 @@ make_user(
 }
 
 int
+identity_user_check(const struct identity_user_new *n, struct arena *mem, struct err *e)
+{
+	struct identity_user u = {
+		.name = n->name, .email = n->email, .issuer = n->issuer, .subject = n->subject
+	};
+
+	return check_texts(mem, &u, e);
+}
+
+int
 identity_user_create(const struct identity_ask *a, const struct identity_user_new *n,
     struct identity_user *ret, struct err *e)
 {
@@ -261,7 +271,17 @@ merge(const struct identity_user *before, const struct identity_user_change *ch)
 	return u;
 }
 
-/* Whoever links a user to a subject gives its roles away; whoever disables it takes them. */
+/* Tokens of the subject of a disabled user are refused, whatever the issuer's rules say. */
+static int
+covers_subject(struct change *c, const struct identity_user *u, struct err *e)
+{
+	if (u->disabled_wall_us == 0 || uuid_is_nil(u->issuer))
+		return 0;
+	return issuer_covers_rules(c, u->issuer, e);
+}
+
+/* Whoever links a user to a subject gives its roles away; whoever disables it takes them, and what
+ * rules give its subject. */
 static int
 check_power(struct change *c, const struct identity_user *before, const struct identity_user *after,
     struct err *e)
@@ -275,7 +295,8 @@ check_power(struct change *c, const struct identity_user *before, const struct i
 
 	if (!toggled && !linked)
 		return 0;
-	if (holder_read(c->tx, c->ask->tenant, before->id, nil, &h, e) < 0)
+	if (covers_subject(c, before, e) < 0 || covers_subject(c, after, e) < 0 ||
+	    holder_read(c->tx, c->ask->tenant, before->id, nil, &h, e) < 0)
 		return -1;
 	return change_covers_holder(c, &h, e);
 }
@@ -388,8 +409,8 @@ identity_user_delete(
 	if (change_begin(&c, a, &kind, e) < 0 || user_read(&c, id, &u, e) < 0 ||
 	    version_check(u.version, if_version, e) < 0 ||
 	    holder_read(c.tx, a->tenant, id, nil, &h, e) < 0 ||
-	    change_covers_holder(&c, &h, e) < 0 || check_keys(&c, id, with_keys, e) < 0 ||
-	    remove_user(&c, id, e) < 0)
+	    change_covers_holder(&c, &h, e) < 0 || covers_subject(&c, &u, e) < 0 ||
+	    check_keys(&c, id, with_keys, e) < 0 || remove_user(&c, id, e) < 0)
 		return -1;
 	if (is_owner(&c, &u) && change_keeps_owner(&c, e) < 0)
 		return -1;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "json_internal.h"
 
+#include <string.h>
+
 #include <jansson.h>
 
 /* jansson reads trees through pointers to non-const and does not write to them. */
@@ -26,8 +28,12 @@ int
 json_tree_load(const char *text, size_t n, struct json_value **ret, struct err *e)
 {
 	json_error_t fault;
-	json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &fault);
+	json_t *root;
 
+	/* jansson 2.14 takes a NUL behind a number or a word for nothing: lex_unget_unsave. */
+	if (n > 0 && memchr(text, '\0', n) != NULL)
+		return err_set(e, ERR_BAD_JSON, "The text is not valid JSON: it holds a NUL byte");
+	root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &fault);
 	if (root == NULL) {
 		if (json_error_code(&fault) == json_error_out_of_memory)
 			return err_set(

@@ -2,6 +2,33 @@
 -- The registry of tenants and what operators do with it.  Run by wardian_platform, which sees
 -- nothing of what tenants own, but for two statements of a tenant's own.
 
+-- :name platform_asker_stands :role platform
+-- Whether an operator is one still, and the credential holds: user $2, role $3, key $4, token $5 of
+-- the platform's tenant.
+select exists (
+	select from tenant_user u
+	where u.tenant_id = $1::uuid and u.user_id = $2::uuid and u.disabled_at is null
+		and exists (select from role_assignment a where a.tenant_id = $1::uuid
+			and a.user_id = $2::uuid and a.system_role = $3::text and a.project_id is null)
+		and exists (select from api_key k where k.tenant_id = $1::uuid and k.key_id = $4::uuid
+			and k.user_id = $2::uuid and k.revoked_at is null
+			and (k.expires_at is null or k.expires_at > now()))
+		and not exists (select from token_revocation v where v.tenant_id = $1::uuid
+			and v.token_id = $5::uuid)) as stands;
+
+-- :name platform_owner_stands :role platform
+-- Whether somebody who has a role ($2) in a whole tenant has a key in force, or is a subject of an
+-- issuer.
+select exists (
+	select from role_assignment a
+	join tenant_user u on u.tenant_id = $1::uuid and u.user_id = a.user_id
+	where a.tenant_id = $1::uuid and a.system_role = $2::text and a.project_id is null
+		and u.disabled_at is null
+		and (exists (select from api_key k where k.tenant_id = $1::uuid and k.user_id = u.user_id
+				and k.revoked_at is null and (k.expires_at is null or k.expires_at > now()))
+			or exists (select from issuer i where i.tenant_id = $1::uuid
+				and i.issuer_id = u.issuer_id and i.disabled_at is null))) as stands;
+
 -- :name platform_tenant_insert :role platform
 -- The slot of host uids comes from the column's default.
 insert into tenant (tenant_id, name) values ($1::uuid, $2::text);

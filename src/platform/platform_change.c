@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "platform_internal.h"
 
+#include "parse.h"
+
 #include <string.h>
 
 extern const unsigned char sql_platform[];
@@ -10,6 +12,38 @@ static bool
 is_platform(struct tenant_id id)
 {
 	return uuid_cmp(id.uuid, tenant_platform_id.uuid) == 0;
+}
+
+/* Operators have keys, or tokens of keys. */
+static int
+check_asker(struct registry_change *c, struct err *e)
+{
+	const struct principal *who = c->ask->by->who;
+	bool stands = false;
+	const struct db_col cols[] = { DB_BOOL("stands", &stands), DB_COLS_END };
+
+	if (who == NULL)
+		return 0;
+	const struct db_arg args[] = { DB_ARG_UUID(tenant_platform_id.uuid), DB_ARG_UUID(who->user),
+		DB_ARG_TEXT(system_role_name(ROLE_OPERATOR)), DB_ARG_UUID(who->key),
+		DB_ARG_UUID(who->token), DB_ARGS_END };
+	if (db_platform_one(c->tx, "platform_asker_stands", args, cols, c->ask->mem, e) < 0)
+		return -1;
+	if (stands)
+		return 0;
+	return err_set(e, ERR_UNAUTHENTICATED,
+	    "The credential has just been revoked, or its user is no operator any more; use "
+	    "another one");
+}
+
+int
+registry_open(struct registry_change *c, const struct platform_ask *a, struct err *e)
+{
+	c->ask = a;
+	if (db_platform_begin(a->db, &c->tx, e) < 0 ||
+	    audit_platform_lock(c->tx, tenant_platform_id, e) < 0)
+		return -1;
+	return check_asker(c, e);
 }
 
 static int
@@ -28,9 +62,8 @@ int
 registry_begin(
     struct registry_change *c, const struct platform_ask *a, struct tenant_id id, struct err *e)
 {
-	*c = (struct registry_change){ .ask = a };
-	if (db_platform_begin(a->db, &c->tx, e) < 0 ||
-	    audit_platform_lock(c->tx, tenant_platform_id, e) < 0)
+	*c = (struct registry_change){ 0 };
+	if (registry_open(c, a, e) < 0)
 		return -1;
 	/* Before its log is locked: an unknown tenant has none. */
 	if (read_locked(c, id, e) < 0)
@@ -104,6 +137,44 @@ const char *
 asker(const struct platform_ask *a, char out[static ID_STR_SIZE])
 {
 	return a->by->who == NULL ? "system" : principal_format(a->by->who, out);
+}
+
+/* -1: not all of it is printable. */
+static int64_t
+count_characters(const char *p, size_t n)
+{
+	int64_t characters = 0;
+
+	for (size_t at = 0, step; at < n; at += step, characters++) {
+		step = parse_utf8_printable(p + at, n - at);
+		if (step == 0)
+			return -1;
+	}
+	return characters;
+}
+
+int
+reason_clean(const struct platform_ask *a, const char **reason, int64_t least, struct err *e)
+{
+	const char *from = *reason + strspn(*reason, " ");
+	size_t n = strlen(from);
+	int64_t characters;
+	char *copy;
+
+	while (n > 0 && from[n - 1] == ' ')
+		n--;
+	characters = count_characters(from, n);
+	if (characters < least || characters > PLATFORM_REASON_MAX) {
+		err_field_add(e, "/reason",
+		    "must have %lld to %d characters, none of them a control character",
+		    (long long)least, PLATFORM_REASON_MAX);
+		return err_fields_done(e, ERR_INVALID);
+	}
+	copy = arena_strndup(a->mem, from, n);
+	if (copy == NULL)
+		return arena_err(e);
+	*reason = copy;
+	return 0;
 }
 
 /* --- pages ------------------------------------------------------------------------------------ */

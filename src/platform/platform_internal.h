@@ -7,13 +7,17 @@
 
 /*
  * The frame of a change of the registry: both logs are locked first, the platform's before the
- * tenant's (its id is the least), so that changes of one tenant happen one after the other.
+ * tenant's (its id is the least), so that changes of one tenant happen one after the other.  Behind
+ * the lock the operator must stand still, whatever a cache said when the request was let in.
  */
 struct registry_change {
 	const struct platform_ask *ask;
 	struct db_platform_tx *tx;
 	struct platform_tenant tenant; /* as it was at the beginning */
 };
+/* For a tenant that is not there yet: locks the platform's log alone. */
+int registry_open(
+    struct registry_change *c, const struct platform_ask *a, struct err *e) MUST_CHECK;
 /* Locks and reads the tenant; ERR_NOT_FOUND. */
 int registry_begin(struct registry_change *c, const struct platform_ask *a, struct tenant_id id,
     struct err *e) MUST_CHECK;
@@ -43,6 +47,10 @@ int registry_exec(struct registry_change *c, const char *stmt, const struct db_a
     struct err *e) MUST_CHECK;
 /* ERR_CONFLICT for the platform's own tenant. */
 int customers_only(const struct platform_tenant *t, struct err *e) MUST_CHECK;
+/* What a person gave as the reason, without blanks around it; ERR_INVALID for less than `least`
+ * characters, more than PLATFORM_REASON_MAX, and control characters. */
+int reason_clean(
+    const struct platform_ask *a, const char **reason, int64_t least, struct err *e) MUST_CHECK;
 /* Who asks, as the audit log names actors. */
 const char *asker(const struct platform_ask *a, char out[static ID_STR_SIZE]);
 /* Greater than every id, for a list's first page. */

@@ -44,15 +44,17 @@ platform_support_open(const struct platform_ask *a, struct tenant_id id, enum sy
 {
 	const struct principal *who = a->by->who;
 	struct uuid support = uuid_v7();
-	const struct db_arg args[] = { DB_ARG_UUID(id.uuid), DB_ARG_UUID(support),
-		DB_ARG_UUID(who->user), DB_ARG_TEXT(who->name), DB_ARG_TEXT(system_role_name(role)),
-		DB_ARG_TEXT(reason), DB_ARG_I64(lifetime_s), DB_ARGS_END };
 	struct platform_support s = { 0 };
 	const struct db_col cols[] = SUPPORT_COLS(&s);
 	AUTO_REGISTRY_CHANGE c = { 0 };
 	char resource[ID_STR_SIZE];
 
 	REQUIRE(lifetime_s >= PLATFORM_SUPPORT_LEAST_S && lifetime_s <= PLATFORM_SUPPORT_MOST_S);
+	if (reason_clean(a, &reason, PLATFORM_SUPPORT_REASON_MIN, e) < 0)
+		return -1;
+	const struct db_arg args[] = { DB_ARG_UUID(id.uuid), DB_ARG_UUID(support),
+		DB_ARG_UUID(who->user), DB_ARG_TEXT(who->name), DB_ARG_TEXT(system_role_name(role)),
+		DB_ARG_TEXT(reason), DB_ARG_I64(lifetime_s), DB_ARGS_END };
 	if (registry_begin(&c, a, id, e) < 0 || check_open(&c.tenant, role, e) < 0)
 		return -1;
 	if (db_platform_one(c.tx, "platform_support_insert", args, cols, a->mem, e) < 0)

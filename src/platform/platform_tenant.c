@@ -115,13 +115,12 @@ platform_tenant_create(
     const struct platform_ask *a, const char *name, struct platform_tenant *ret, struct err *e)
 {
 	struct tenant_id id = { uuid_v7() };
-	AUTO_REGISTRY_CHANGE c = { .ask = a, .tenant.id = id };
+	AUTO_REGISTRY_CHANGE c = { .tenant.id = id };
 	char resource[ID_STR_SIZE];
 
 	if (check_name(name, e) < 0)
 		return -1;
-	if (db_platform_begin(a->db, &c.tx, e) < 0 ||
-	    audit_platform_lock(c.tx, tenant_platform_id, e) < 0 || insert(c.tx, id, name, e) < 0)
+	if (registry_open(&c, a, e) < 0 || insert(c.tx, id, name, e) < 0)
 		return -1;
 	if (registry_commit(&c, "tenant.create", id_format("ten", id.uuid, resource),
 		changed_text(a, "name", NULL, name), e) < 0)
@@ -185,8 +184,10 @@ int
 platform_tenant_suspend(const struct platform_ask *a, struct tenant_id id, const char *reason,
     struct platform_tenant *ret, struct err *e)
 {
-	const struct state_change s = { "tenant.suspend", "active", "suspended", reason };
+	struct state_change s = { "tenant.suspend", "active", "suspended", reason };
 
+	if (reason_clean(a, &s.reason, 1, e) < 0)
+		return -1;
 	return change_state(a, id, &s, ret, e);
 }
 
@@ -197,6 +198,41 @@ platform_tenant_resume(
 	const struct state_change s = { "tenant.resume", "suspended", "active", NULL };
 
 	return change_state(a, id, &s, ret, e);
+}
+
+/* --- owners ----------------------------------------------------------------------------------- */
+
+/* An operator who made himself an owner would have what support access is there to bound. */
+static int
+check_ownerless(struct registry_change *c, struct err *e)
+{
+	const struct db_arg args[] = { DB_ARG_UUID(c->tenant.id.uuid),
+		DB_ARG_TEXT(system_role_name(ROLE_OWNER)), DB_ARGS_END };
+	bool stands = true;
+	const struct db_col cols[] = { DB_BOOL("stands", &stands), DB_COLS_END };
+
+	if (strcmp(c->tenant.state, "deleting") == 0)
+		return err_set(e, ERR_CONFLICT, "The tenant is being deleted");
+	if (db_platform_one(c->tx, "platform_owner_stands", args, cols, c->ask->mem, e) < 0)
+		return -1;
+	if (!stands)
+		return 0;
+	return err_set(e, ERR_CONFLICT,
+	    "An owner of the tenant has a key in force, or can come in by an issuer, and makes "
+	    "others; when all keys are lost, run wardiand bootstrap --tenant on the server's host");
+}
+
+int
+platform_owner_admit(const struct platform_ask *a, struct tenant_id id, struct err *e)
+{
+	AUTO_REGISTRY_CHANGE c = { 0 };
+	char resource[ID_STR_SIZE];
+
+	if (registry_begin(&c, a, id, e) < 0 || customers_only(&c.tenant, e) < 0 ||
+	    check_ownerless(&c, e) < 0)
+		return -1;
+	return registry_commit(
+	    &c, "tenant.admit_owner", id_format("ten", id.uuid, resource), NULL, e);
 }
 
 /* --- limits ----------------------------------------------------------------------------------- */

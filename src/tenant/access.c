@@ -140,12 +140,10 @@ is_platform(struct tenant_id tenant)
 permission_set
 permission_set_in(struct tenant_id tenant)
 {
-	permission_set tenant_level = permission_set_of_level(PERM_LEVEL_TENANT);
-
-	if (!is_platform(tenant))
-		return tenant_level | permission_set_of_level(PERM_LEVEL_PROJECT);
-	/* Operators give roles to each other, which elsewhere can be done in one project, too. */
-	return tenant_level | system_role_permissions(ROLE_OPERATOR);
+	if (is_platform(tenant))
+		return system_role_permissions(ROLE_OPERATOR);
+	return permission_set_of_level(PERM_LEVEL_TENANT) |
+	       permission_set_of_level(PERM_LEVEL_PROJECT);
 }
 
 permission_set

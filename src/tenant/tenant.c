@@ -176,19 +176,29 @@ recall(struct tenants *t, const struct credential *c, const struct tenant_text *
 		return 0;
 	if (hit == TENANT_HIT_USE)
 		note_use(t, c, &k->who);
-	count(t, OUTCOME_CACHED);
 	return 1;
 }
 
-/* Whether a credential that is not cached may be looked up: 0, or -1. */
+/* Whether a credential that is not known to be right may be looked at: 0, or -1. */
 static int
-may_look_up(
+may_try(
     struct tenants *t, const struct credential *c, const struct tenant_text *text, struct err *e)
 {
 	if (t->o.rates == NULL || rates_try(t->o.rates, source_of(c), public_of(text), e) == 0)
 		return 0;
 	count(t, OUTCOME_THROTTLED);
 	return -1;
+}
+
+bool
+tenants_known(struct tenants *t, const struct credential *c)
+{
+	struct tenant_text text = { 0 };
+	struct tenant_known k;
+	bool hit;
+
+	return c->authorization != NULL && tenant_credential_read(c->authorization, &text) &&
+	       recall(t, c, &text, &k, &hit) == 1;
 }
 
 int
@@ -201,11 +211,13 @@ tenants_recall(struct tenants *t, const struct credential *c, struct principal *
 	if (read_text(t, c, &text, e) < 0)
 		return -1;
 	if (recall(t, c, &text, &k, &hit) == 1) {
+		count(t, OUTCOME_CACHED);
 		*ret = k.who;
 		return 1;
 	}
-	/* Guesses end here, without a place in the queue of the workers. */
-	return hit ? 0 : may_look_up(t, c, &text, e);
+	/* Guesses end here, without a place in the queue of the workers; so does what is right but
+	 * comes from where it must not. */
+	return hit && from_allowed_source(&k, c) ? 0 : may_try(t, c, &text, e);
 }
 
 /* --- the database -------------------------------------------------------------------------------
@@ -260,7 +272,7 @@ check(struct tenants *t, const struct credential *c, const struct tenant_text *t
 	/* The first thing of all: what is seen from here on is not older. */
 	struct tenant_found f = { .known.seen_mono_ns = clock_mono_ns() };
 
-	if (may_look_up(t, c, text, e) < 0 || look_up(t, text, &f, e) < 0 ||
+	if (may_try(t, c, text, e) < 0 || look_up(t, text, &f, e) < 0 ||
 	    judge(t, c, text, &f, e) < 0)
 		return -1;
 	*ret = f.known.who;
@@ -280,15 +292,17 @@ tenants_authenticate(
 	if (read_text(t, c, &text, e) < 0)
 		return -1;
 	if (recall(t, c, &text, &k, &hit) == 1) {
+		count(t, OUTCOME_CACHED);
 		*ret = k.who;
 		return 0;
 	}
 	if (!hit)
 		return check(t, c, &text, ret, e);
-	if (!from_allowed_source(&k, c)) {
-		k.n_watch = 1;
-		tell(c, OUTCOME_SOURCE, &k);
-		return refuse(t, c, public_of(&text), OUTCOME_SOURCE, e);
-	}
-	return refuse_suspended(t, &k, e);
+	if (from_allowed_source(&k, c))
+		return refuse_suspended(t, &k, e);
+	if (may_try(t, c, &text, e) < 0)
+		return -1;
+	k.n_watch = 1;
+	tell(c, OUTCOME_SOURCE, &k);
+	return refuse(t, c, public_of(&text), OUTCOME_SOURCE, e);
 }

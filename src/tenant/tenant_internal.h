@@ -200,7 +200,8 @@ void tenant_known_ends(struct tenant_known *k, int64_t wall_us); /* 0: not; the 
 /* tenant_key.c */
 struct tenant_key_query {
 	const struct auth_key *key;        /* by its text; else NULL, and */
-	struct uuid tenant, key_id, token; /* a token that was issued for it */
+	struct uuid tenant, key_id, token; /* a token that was issued for it, */
+	const char *mark;                  /* for this text of it, in hexadecimal digits */
 };
 int tenant_key_look_up(struct tenants *t, const struct tenant_key_query *q, struct arena *mem,
     struct tenant_found *ret, struct err *e) MUST_CHECK;

@@ -43,7 +43,7 @@ tenants_issue(struct tenants *t, const struct principal *who, permission_set sco
 	permission_set may = grants_anywhere(&who->grants);
 	int64_t now_s = clock_wall_us() / 1000000;
 	char tenant[ID_STR_SIZE], user[ID_STR_SIZE], key[ID_STR_SIZE];
-	char *scope = arena_alloc(mem, PERMISSION_SET_TEXT_SIZE);
+	char *scope = arena_alloc(mem, PERMISSION_SET_TEXT_SIZE), mark[2 * PRINCIPAL_MARK_SIZE + 1];
 	struct tenants_token token = { 0 };
 
 	if (who->kind != PRINCIPAL_KEY)
@@ -52,11 +52,13 @@ tenants_issue(struct tenants *t, const struct principal *who, permission_set sco
 		return arena_err(e);
 	if (lifetime_s > TENANTS_TOKEN_S)
 		lifetime_s = TENANTS_TOKEN_S;
+	auth_hex(who->mark, sizeof(who->mark), mark);
 	token.scope = permission_set_format(scopes == 0 ? may : may & scopes, scope);
 	const struct jwt_text_claim texts[] = {
 		{ "ten", id_format("ten", who->tenant.uuid, tenant) },
 		{ "usr", id_format("usr", who->user, user) },
 		{ "key", id_format("key", who->key, key) },
+		{ "mark", mark },
 		{ "scope", scope },
 	};
 	struct jwt_claims c = {

@@ -59,16 +59,29 @@ is(const struct db_bytes *b, const uint8_t *hash)
 	       b->n == AUTH_SHA256_SIZE;
 }
 
-/* Whether it is the key that was presented; a former text of it has an end of its own. */
-static enum tenant_outcome
-check_secret(const struct found *f, const struct auth_key *key, struct tenant_known *k)
+/* A token is signed, so what it says of a text is no guess and takes no care. */
+static bool
+is_text(const struct db_bytes *b, const struct tenant_key_query *q)
 {
-	bool now, before;
+	char mark[2 * PRINCIPAL_MARK_SIZE + 1];
 
-	if (key == NULL)
-		return f->token_revoked ? OUTCOME_REVOKED : OUTCOME_OK;
-	now = is(&f->hash, key->hash);
-	before = is(&f->previous_hash, key->hash);
+	if (q->key != NULL)
+		return is(b, q->key->hash);
+	if (b->n != AUTH_SHA256_SIZE)
+		return false;
+	auth_hex(b->p, PRINCIPAL_MARK_SIZE, mark);
+	return strcmp(mark, q->mark) == 0;
+}
+
+/* Whether it is the key that was presented; a former text of it has an end of its own, and so have
+ * the tokens that were issued for that. */
+static enum tenant_outcome
+check_secret(const struct found *f, const struct tenant_key_query *q, struct tenant_known *k)
+{
+	bool now = is_text(&f->hash, q), before = is_text(&f->previous_hash, q);
+
+	if (q->key == NULL && (f->token_revoked || (!now && !before)))
+		return OUTCOME_REVOKED;
 	if (now)
 		return OUTCOME_OK;
 	if (!before)
@@ -129,7 +142,7 @@ tenant_key_look_up(struct tenants *t, const struct tenant_key_query *q, struct a
 
 	if (rows < 0)
 		return -1;
-	secret = check_secret(&f, q->key, k);
+	secret = check_secret(&f, q, k);
 	ret->outcome = OUTCOME_UNKNOWN;
 	if (rows == 0 || secret == OUTCOME_UNKNOWN || tenant_row_apply(&f.tenant, k) != OUTCOME_OK)
 		return 0;
@@ -137,6 +150,8 @@ tenant_key_look_up(struct tenants *t, const struct tenant_key_query *q, struct a
 	k->who.key = f.key;
 	k->who.user = f.user;
 	k->who.token = q->token;
+	if (q->key != NULL)
+		memcpy(k->who.mark, q->key->hash, sizeof(k->who.mark));
 	(void)snprintf(k->who.key_public, sizeof(k->who.key_public), "%s", f.public_id);
 	principal_set_name(&k->who, f.user_name);
 	tenant_known_ends(k, f.expires_wall_us);

@@ -12,6 +12,7 @@
 
 struct own {
 	struct uuid tenant, token, key, support; /* key or support is nil */
+	const char *mark;                        /* with key */
 	const char *scope;                       /* NULL: all */
 	int64_t expires_s;
 };
@@ -34,8 +35,10 @@ read_own(const struct jwt_token *jwt, struct own *ret)
 	return read_id(jwt, "ten", "ten", &ret->tenant) &&
 	       read_id(jwt, "jti", "tok", &ret->token) && jwt_expires_s(jwt, &ret->expires_s) &&
 	       (scope == NULL || json_get_text(scope, &ret->scope)) &&
-	       (jwt_claim(jwt, "sup") == NULL ? read_id(jwt, "key", "key", &ret->key)
-					      : read_id(jwt, "sup", "sup", &ret->support));
+	       (jwt_claim(jwt, "sup") != NULL
+		       ? read_id(jwt, "sup", "sup", &ret->support)
+		       : read_id(jwt, "key", "key", &ret->key) &&
+			     json_get_text(jwt_claim(jwt, "mark"), &ret->mark));
 }
 
 /* Whether it is meant for us, now. */
@@ -70,7 +73,7 @@ look_up_own(struct tenants *t, const struct own *o, struct arena *mem, struct te
 {
 	const struct tenant_support_query support = { o->tenant, o->support, o->token };
 	const struct tenant_key_query key = {
-		.tenant = o->tenant, .key_id = o->key, .token = o->token
+		.tenant = o->tenant, .key_id = o->key, .token = o->token, .mark = o->mark
 	};
 
 	if (uuid_is_nil(o->key))

@@ -18,6 +18,7 @@
 #include "identity_key.h"
 #include "identity_role.h"
 #include "lock.h"
+#include "platform.h"
 #include "quota.h"
 
 struct actor {
@@ -43,7 +44,7 @@ static const struct uuid fixture_nil;
 static inline void
 fixture_open(struct fixture *f)
 {
-	static struct db_sql sql[4];
+	static struct db_sql sql[5];
 	struct db_options o = { .api_connections = 10,
 		.sched_connections = 1,
 		.platform_connections = 2,
@@ -54,6 +55,7 @@ fixture_open(struct fixture *f)
 	sql[0] = audit_sql;
 	sql[1] = quota_sql;
 	sql[2] = identity_sql;
+	sql[3] = platform_sql;
 	test_db_open(&f->t);
 	o.url = f->t.url;
 	if (db_open(&o, &f->db, &e) < 0)

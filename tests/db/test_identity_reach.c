@@ -99,7 +99,8 @@ nobody_narrows_a_key_that_may_more_than_they(void **state)
 static void
 keys_of_ones_own_are_revoked_and_narrowed_with_any_of_them(void **state)
 {
-	const permission_set little = PERM_BIT(PERM_KEY_REVOKE) | PERM_BIT(PERM_KEY_UPDATE);
+	const permission_set little =
+	    PERM_BIT(PERM_KEY_REVOKE) | PERM_BIT(PERM_KEY_UPDATE) | PERM_BIT(PERM_USER_CREATE);
 	const struct identity_key_change less = { .scopes = { true, { true, little } } };
 	struct actor owner, admin, engineer;
 	struct err e;
@@ -175,6 +176,82 @@ a_key_that_is_limited_to_roles_makes_keys_that_are_limited_like_it(void **state)
 	n = (struct identity_key_new){ .name = "free", .user = u.id };
 	must_fail(ERR_LACKING,
 	    identity_key_rotate(&actor.ask, fixture_key(&f.root, &n, NULL).id, 0, &got, text, &e));
+}
+
+static void
+revoked_keys_are_kept_but_not_without_end(void **state)
+{
+	struct identity_user u = fixture_user(&f.root, "u", "viewer", false);
+	const struct identity_key_new n = { .name = "k", .user = u.id };
+	char sql[1024], tenant[UUID_STR_SIZE], user[UUID_STR_SIZE];
+	struct err e = { 0 };
+
+	(void)state;
+	(void)snprintf(sql, sizeof(sql),
+	    "with made as (insert into api_key (tenant_id, key_id, public_id, hash, name, user_id, "
+	    "revoked_at) select '%s', gen_random_uuid(), lpad(i::text, 12, '0'), "
+	    "decode(repeat('00', 32), "
+	    "'hex'), i::text, '%s', now() - i * interval '1 minute' from generate_series(1, %d) i "
+	    "returning tenant_id, key_id) insert into role_assignment (tenant_id, assignment_id, "
+	    "key_id, system_role) select tenant_id, gen_random_uuid(), key_id, 'viewer' from made",
+	    uuid_format(f.alpha.uuid, tenant), uuid_format(u.id, user), IDENTITY_REVOKED_KEYS + 3);
+	test_script(f.t.url, sql);
+	f.quotas.amount[QUOTA_ROLE_ASSIGNMENTS] = 2 * IDENTITY_REVOKED_KEYS;
+	const struct identity_key k = fixture_key(&f.root, &n, NULL);
+	assert_int_equal(fixture_count(&f,
+			     "select count(*) from api_key where revoked_at is not null and "
+			     "tenant_id =",
+			     f.alpha.uuid),
+	    IDENTITY_REVOKED_KEYS);
+	/* The oldest went, with an entry in the log. */
+	assert_int_equal(fixture_count(&f,
+			     "select count(*) from api_key where revoked_at < now() - interval "
+			     "'5000.5 minutes' and tenant_id =",
+			     f.alpha.uuid),
+	    0);
+	fixture_expect_entry(&f, f.alpha, "\"forgotten_keys\":[3,0]");
+	must(end_key(&f.root, k.id, &e));
+}
+
+/* --- wardiand bootstrap
+ * --------------------------------------------------------------------------- */
+
+/* An admin could have made a user of that name, with a key, and waited. */
+static void
+bootstrap_makes_an_owner_of_nobody_who_is_there(void **state)
+{
+	const struct identity_first first = {
+		.user = "bootstrap", .key_name = "k", .role = ROLE_OWNER
+	};
+	const struct identity_first again = {
+		.user = "oncall", .key_name = "k", .role = ROLE_OPERATOR
+	};
+	struct identity_ask platform = fixture_system(&f, tenant_platform_id);
+	struct identity_user waiting = fixture_user(&f.root, "bootstrap", "viewer", false), got;
+	char text[AUTH_KEY_SIZE];
+	struct err e = { 0 };
+
+	(void)state;
+	must(identity_first_key(&f.root, &first, text, &e));
+	must(identity_user_get(f.db, f.alpha, waiting.id, f.mem, &got, &e));
+	assert_int_equal(got.roles.n, 1);
+	assert_string_equal(got.roles.p[0].role, "viewer");
+	assert_int_equal(
+	    fixture_count(&f,
+		"select count(*) from tenant_user u join role_assignment a using (tenant_id, "
+		"user_id) "
+		"where u.name like 'bootstrap-%' and a.system_role = 'owner' and tenant_id =",
+		f.alpha.uuid),
+	    1);
+	/* Who is one already gets another key. */
+	(void)fixture_user(&f.root_beta, "bootstrap", "owner", false);
+	must(identity_first_key(&f.root_beta, &first, text, &e));
+	assert_int_equal(
+	    fixture_count(&f, "select count(*) from tenant_user where tenant_id =", f.beta.uuid),
+	    1);
+	/* Names of operators are chosen, so that another one would not be what was meant. */
+	(void)fixture_user(&platform, "oncall", "auditor", false);
+	must_fail(ERR_CONFLICT, identity_first_key(&platform, &again, text, &e));
 }
 
 /* --- projects that are not there -------------------------------------------------------------- */
@@ -347,7 +424,7 @@ make_keys(int round)
 
 	buf_init(&b, 8192);
 	buf_str(&b, "{\"keys\":[");
-	for (int i = 0; i < 20; i++)
+	for (int i = 0; i < 16; i++)
 		buf_printf(&b,
 		    "%s{\"kty\":\"EC\",\"crv\":\"P-256\",\"alg\":\"ES256\",\"kid\":\"%d-%d\","
 		    "\"x\":\"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4\","
@@ -370,9 +447,10 @@ a_change_is_not_hidden_behind_large_ones(void **state)
 	(void)state;
 	for (int round = 0; round < 2; round++) {
 		AUTO(json) keys = make_keys(round);
-		const struct identity_issuer_change c = {
-			.url = { true, urls[round] }, .jwks = json_root(keys), .rules = &rules
-		};
+		const struct identity_issuer_change c = { .url = { true, urls[round] },
+			.audience = { .set = true },
+			.jwks = json_root(keys),
+			.rules = &rules };
 
 		fill_rules(round, &rules);
 		must(identity_issuer_update(&f.root, idp, &c, IDENTITY_ANY_VERSION, &got, &e));
@@ -387,6 +465,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(keys_of_ones_own_are_revoked_and_narrowed_with_any_of_them),
 	TEST(the_first_role_of_a_key_takes_away_what_the_key_may_do),
 	TEST(a_key_that_is_limited_to_roles_makes_keys_that_are_limited_like_it),
+	TEST(revoked_keys_are_kept_but_not_without_end),
+	TEST(bootstrap_makes_an_owner_of_nobody_who_is_there),
 	TEST(a_project_that_may_not_be_seen_is_none_when_roles_are_given),
 	TEST(whoever_blocks_a_subject_or_lets_it_in_again_needs_what_the_rules_give_it),
 	TEST(an_auditor_of_the_platform_has_nothing_that_operators_cannot_give),

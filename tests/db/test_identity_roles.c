@@ -224,6 +224,7 @@ nobody_assigns_what_they_lack_there(void **state)
 	must(assign(&admin.ask, u.id, "owner", red.id, &e));
 	/* An admin of a project gives roles there and nowhere else. */
 	must(assign(&lead.ask, u.id, "engineer", red.id, &e));
+	(void)fixture_assign(&f.root, lead.who.user, "viewer", blue.id);
 	must_fail(ERR_DENIED, assign(&lead.ask, u.id, "viewer", blue.id, &e));
 	must_fail(ERR_DENIED, assign(&lead.ask, u.id, "viewer", fixture_nil, &e));
 }

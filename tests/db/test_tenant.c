@@ -374,6 +374,41 @@ who_guesses_has_to_pause_and_others_have_not(void **state)
 	rates_free(rates);
 }
 
+/* Each refusal is an entry of the tenant's log: who has stolen a key cannot fill it. */
+static void
+a_known_key_from_the_wrong_address_has_to_pause_like_a_guess(void **state)
+{
+	struct fixture_key k = fixture_key("bound", "viewer");
+	struct rates *rates;
+	struct tenants *t = daemon_with_rates(&rates);
+	char header[128];
+	struct credential c = { .authorization = header, .source = "198.51.100.9" };
+	struct principal who;
+	struct err e;
+	int told = 0;
+
+	(void)state;
+	fixture_sql("update wardian.api_key set cidrs = '{192.0.2.0/24}' where key_id = '%s'",
+	    fixture_text(k.id));
+	must(fixture_ask(t, k.key.text, "192.0.2.1", NULL, &who, &e));
+	for (int i = 0; i < 50; i++) {
+		struct credential_refusal refusal = { 0 };
+
+		assert_int_equal(fixture_ask(t, k.key.text, c.source, &refusal, &who, &e), -1);
+		told += refusal.why != NULL;
+	}
+	assert_in_range(told, 1, 6);
+	(void)snprintf(header, sizeof(header), "Bearer %s", k.key.text);
+	must_fail(ERR_RATE, tenants_recall(t, &c, &who, &e));
+	/* Its owner has not failed and does not pause. */
+	c.source = "192.0.2.1";
+	assert_int_equal(tenants_recall(t, &c, &who, &e), 1);
+	tenants_forget(t, k.tenant);
+	must(fixture_ask(t, k.key.text, c.source, NULL, &who, &e));
+	tenants_free(t);
+	rates_free(rates);
+}
+
 static void
 a_suspended_tenant_does_not_have_to_pause(void **state)
 {
@@ -583,6 +618,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(a_cached_key_expires_on_time),
 	TEST(a_rotated_key_is_accepted_in_both_texts_until_the_overlap_is_over),
 	TEST(who_guesses_has_to_pause_and_others_have_not),
+	TEST(a_known_key_from_the_wrong_address_has_to_pause_like_a_guess),
 	TEST(a_suspended_tenant_does_not_have_to_pause),
 	TEST(a_key_never_has_more_than_its_owner_has_now),
 	TEST(scopes_narrow_a_key_and_never_widen_it),

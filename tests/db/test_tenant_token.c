@@ -96,6 +96,42 @@ a_token_dies_with_what_is_behind_it(void **state)
 	}
 }
 
+/* Whoever had found the key's text would keep what he got for it. */
+static void
+a_token_ends_with_the_text_of_the_key_that_it_was_got_for(void **state)
+{
+	static const struct {
+		const char *set;
+		bool holds;
+	} cases[] = {
+		{ "previous_hash = hash, previous_until = now() + interval '5 minutes'", true },
+		{ "previous_hash = hash, previous_until = now()", false },
+		{ "previous_hash = null", false },
+	};
+	struct principal who;
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct fixture_key k = fixture_key("token-rotated", "viewer");
+		struct tenants_token token = exchange(&k, 0);
+		int rc;
+
+		(void)fixture_who(token.text);
+		fixture_sql("update wardian.api_key set %s, hash = sha256('another') where "
+			    "key_id = '%s'",
+		    cases[i].set, fixture_text(k.id));
+		tenants_forget(fx.tenants, k.tenant);
+		rc = fixture_try(token.text, &who, &e);
+		if ((rc == 0) != cases[i].holds)
+			fail_msg("case %zu: %d", i, rc);
+		/* And at the end of the overlap at the latest. */
+		if (rc == 0)
+			assert_in_range(
+			    who.expires_wall_us - clock_wall_us(), 0, INT64_C(300) * 1000000);
+	}
+}
+
 static void
 a_token_that_was_given_back_is_refused_and_no_other(void **state)
 {
@@ -122,7 +158,7 @@ a_token_that_was_given_back_is_refused_and_no_other(void **state)
 struct forged {
 	struct jwt_claims c;
 	struct jwt_text_claim texts[4];
-	char ids[4][ID_STR_SIZE];
+	char ids[4][ID_STR_SIZE], mark[2 * PRINCIPAL_MARK_SIZE + 1];
 };
 
 static void
@@ -138,11 +174,13 @@ forge(struct forged *f, const struct fixture_key *k)
 				  .not_before_s = now,
 				  .expires_s = now + 600,
 				  .texts = f->texts,
-				  .n_texts = 2 } };
+				  .n_texts = 3 } };
 	(void)id_format("usr", k->user, f->ids[0]);
 	(void)id_format("tok", uuid_v7(), f->ids[1]);
 	f->texts[0] = (struct jwt_text_claim){ "ten", id_format("ten", k->tenant.uuid, f->ids[2]) };
 	f->texts[1] = (struct jwt_text_claim){ "key", id_format("key", k->id, f->ids[3]) };
+	auth_hex(k->key.hash, PRINCIPAL_MARK_SIZE, f->mark);
+	f->texts[2] = (struct jwt_text_claim){ "mark", f->mark };
 }
 
 static int
@@ -213,6 +251,9 @@ claims_that_do_not_fit_are_refused(void **state)
 	REFUSED(f.texts[1].value = id_format("usr", k.user, id));
 	REFUSED(f.texts[1].name = "keys");
 	REFUSED(f.texts[1].name = "sup");
+	REFUSED(f.texts[2].value = "");
+	REFUSED(f.texts[2].value = "0123456789abcdef");
+	REFUSED(f.texts[2].name = "marks");
 #undef REFUSED
 	forge(&f, &k);
 	assert_int_equal(present(fx.signer, &f, &who), 0);
@@ -514,6 +555,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(a_token_is_its_key_within_its_scopes),
 	TEST(a_token_may_what_its_key_may_now),
 	TEST(a_token_dies_with_what_is_behind_it),
+	TEST(a_token_ends_with_the_text_of_the_key_that_it_was_got_for),
 	TEST(a_token_that_was_given_back_is_refused_and_no_other),
 	TEST(a_token_that_another_key_signed_is_refused),
 	TEST(claims_that_do_not_fit_are_refused),

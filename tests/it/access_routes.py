@@ -119,6 +119,12 @@ class PlatformSide(Side):
         self.world.suspend(tenant)
         return tenant.id
 
+    def make_ownerless(self):
+        """One whose only owner has no key left."""
+        tenant = self.world.tenant("scrap")
+        assert self.world.http.request("DELETE", f"/v1/keys/{tenant.owner_key_id}", tenant.owner).status == 204
+        return tenant.id
+
     def make_operation(self):
         """A deletion that waits for a node which does not exist, and which no daemon works on."""
         operation, self.node = uuid.uuid4(), uuid.uuid4()
@@ -232,7 +238,7 @@ ROWS = {
     "DELETE /v1/tenants/{tenant}": Row(202, fresh="tenant", query=value("?confirm=scrap")),
     "POST /v1/tenants/{tenant}/suspend": Row(200, value({"reason": "for a test"}), fresh="tenant"),
     "POST /v1/tenants/{tenant}/resume": Row(200, fresh="suspended"),
-    "POST /v1/tenants/{tenant}/owners": Row(201, lambda side: {"name": side.unique("owner")}),
+    "POST /v1/tenants/{tenant}/owners": Row(201, lambda side: {"name": side.unique("owner")}, fresh="ownerless"),
     "GET /v1/tenants/{tenant}/quota": Row(200),
     "PUT /v1/tenants/{tenant}/quota": Row(200, value({"limits": {"keys": 100000}})),
     "POST /v1/tenants/{tenant}/support-access": Row(201, value({"reason": "looking into a failed job"})),

@@ -407,7 +407,8 @@ def test_a_part_of_a_log_is_verified_as_one(tenant, tmp_path, cli):
     assert out.returncode == 2 and "left out by a filter" in out.stderr
 
 
-@pytest.mark.parametrize("content", [b"", b"\n", b"number,at\r\n1,x\r\n", b"\x00" * 9000, b"x" * 700000, b"[]\n", b"{}\n"])
+@pytest.mark.parametrize("content", [b"", b"\n", b"number,at\r\n1,x\r\n", b"\x00" * 9000, b"x" * 700000, b"[]\n", b"{}\n"],
+                         ids=["empty", "blank", "csv", "zeros", "long", "array", "object"])
 def test_other_files_are_refused(tmp_path, cli, content):
     (tmp_path / "log").write_bytes(content)
     out = cli("verify", "--file", str(tmp_path / "log"))

@@ -184,7 +184,7 @@ def test_limits_of_projects_and_tenants(tenant, operator):
     assert owner("quota", "set", "--project", "wing", "nonsense=1").returncode == 2
 
 
-def test_operators_run_tenants(tenant, operator, tmp_path):
+def test_operators_run_tenants(tenant, operator, as_key, tmp_path):
     name, owner = tenant
     assert fields(operator.ok("tenant", "get", name)) ["state"] == "active"
     assert name in operator.ok("tenant", "list", "--name", name)
@@ -195,7 +195,11 @@ def test_operators_run_tenants(tenant, operator, tmp_path):
     owner.ok("project", "list")
     other = fresh("group")
     assert fields(operator.ok("tenant", "rename", name, other))["name"] == other
+    out = operator("tenant", "owner", other, "intruder", "--output", tmp_path / "intruder.key")
+    assert out.returncode == 5 and "can come in" in out.stderr
+    assert owner("key", "revoke", fields(owner.ok("auth", "status"))["key_id"]).returncode == 0
     operator.ok("tenant", "owner", other, "recovery", "--output", tmp_path / "recovery.key")
+    owner = as_key((tmp_path / "recovery.key").read_text().strip())
     assert fields(owner.ok("tenant", "self"))["name"] == other
     assert owner("tenant", "list").returncode == 4
 

@@ -40,6 +40,8 @@ GIVEN = {
     "job_accept": lambda rows, i: {
         2: uuid.uuid4(), 3: rows.value("job_day", "project_id", i), 4: "python", 5: "digest", 7: {}, 8: 0, 9: 1000,
         10: 1 << 20, 12: {}, 13: 1, 14: (rows.value("job_day", "day", i) - datetime.date(1970, 1, 1)).days, 15: 1 << 40},
+    "identity_key_forget": lambda rows, i: {2: 1},  # all but the newest, which has roles
+    "identity_key_forget_roles": lambda rows, i: {2: 0},
     "identity_rule_issuer": lambda rows, i: {2: rows.value("role", "name", i), 3: None},
 }
 
@@ -100,7 +102,9 @@ class Walls:
         t.user(), t.user()
         key, text = t.key_of(t.user("engineer", (name_of_role, project)), scopes=["job:read"], cidrs=["127.0.0.0/8"],
                              roles=[{"role": "viewer", "project": project}])
-        t.http.request("DELETE", f"/v1/keys/{t.key_of(t.user())[0]}", t.owner)
+        bare_key, limited_key = t.key_of(t.user())[0], t.key_of(t.user(), roles=[{"role": "viewer"}])[0]
+        for revoked in (bare_key, limited_key):  # in this order: GIVEN
+            assert t.http.request("DELETE", f"/v1/keys/{revoked}", t.owner).status == 204
         t.http.json("PUT", f"/v1/projects/{project}/quota", t.owner, {"limits": {"jobs_queued": 5}})
         token = t.http.json("POST", "/v1/auth/token", t.owner, {})["access_token"]
         assert t.http.request("POST", "/v1/auth/revoke", token).status == 204

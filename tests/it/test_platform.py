@@ -64,6 +64,12 @@ def test_names_that_are_no_dns_labels_are_refused(world, name):
     refused(ask(world, "PATCH", f"/v1/tenants/{t.id}", {"name": name}), 422, "invalid-field")
 
 
+@pytest.mark.parametrize("owner", [{"name": "  "}, {"name": "a\nb"}, {"name": "o", "email": "nowhere"}, {"name": "x" * 64}])
+def test_an_owner_that_cannot_be_made_leaves_no_tenant_without_one(world, owner):
+    refused(ask(world, "POST", "/v1/tenants", {"name": "half-made", "owner": owner}), 422, "invalid-field")
+    assert world.http.json("GET", "/v1/tenants?name=half-made", world.operator)["data"] == []
+
+
 def test_a_rename_honours_the_version_that_was_read(world):
     t = world.tenant("old-name")
     path = f"/v1/tenants/{t.id}"
@@ -109,16 +115,36 @@ def test_moves_between_states_are_only_those_that_exist(world):
     refused(ask(world, "POST", path + "/suspend", {"reason": "again"}), 409, "conflict")
     resumed = ask(world, "POST", path + "/resume").json(200)
     assert (resumed["state"], resumed["state_reason"]) == ("active", None)
-    for body in ({}, {"reason": ""}, {"reason": "x" * 1001}, {"reason": 7}, {"reason": "x", "more": 1}):
+    for body in ({}, {"reason": ""}, {"reason": "  "}, {"reason": "a\nb"}, {"reason": "x" * 1001}, {"reason": "\u00e9" * 1001},
+                 {"reason": 7}, {"reason": "x", "more": 1}):
         refused(ask(world, "POST", path + "/suspend", body), 422, "invalid-field")
+
+
+def test_operators_make_no_owner_beside_one_who_can_come_in(world):
+    t = world.tenant("owned")
+    refused(ask(world, "POST", f"/v1/tenants/{t.id}/owners", {"name": "intruder"}), 409, "conflict")
+    assert [u["name"] for u in world.http.json("GET", "/v1/users", t.owner)["data"]] == ["first-owner"]
+    assert entries(world, t.uuid, "tenant.admit_owner") == []
+
+
+@pytest.mark.parametrize("owner,member", [({"name": "a\nb"}, "name"), ({"name": " "}, "name"), ({"name": "x" * 64}, "name"),
+                                          ({"name": "o", "email": "x"}, "email"), ({"name": "o", "kind": "robot"}, "kind")])
+def test_a_tenant_with_an_impossible_owner_is_not_made_at_all(world, owner, member):
+    problem = refused(ask(world, "POST", "/v1/tenants", {"name": "never-made", "owner": owner}), 422, "invalid-field")
+    assert [e["pointer"] for e in problem["errors"]] == [f"/owner/{member}"]
+    assert world.http.json("GET", "/v1/tenants?name=never-made", world.operator)["data"] == []
 
 
 def test_a_tenant_that_lost_its_owners_gets_another_one(world):
     t = world.tenant("locked-out")
+    assert ask(world, "DELETE", f"/v1/keys/{t.owner_key_id}", key=t.owner).status == 204
+    refused(ask(world, "POST", f"/v1/tenants/{t.id}/owners", {"name": "first-owner"}), 409, "name-taken")
     made = ask(world, "POST", f"/v1/tenants/{t.id}/owners", {"name": "second"}).json(201)
     assert set(world.http.json("GET", "/v1/me/permissions", made["key"])["everywhere"]) == {
         p for p in access.PERMISSIONS if access.role_may("owner", p)}
-    refused(ask(world, "POST", f"/v1/tenants/{t.id}/owners", {"name": "second"}), 409, "name-taken")
+    for log in (t.uuid, access.PLATFORM):
+        assert entries(world, log, "tenant.admit_owner")[-1]["resource"] == t.id
+    refused(ask(world, "POST", f"/v1/tenants/{t.id}/owners", {"name": "third"}), 409, "conflict")
 
 
 def test_operators_cannot_reach_into_tenants(world):
@@ -435,7 +461,8 @@ def test_support_access_ends_by_itself_and_with_its_operator(world):
 
 
 @pytest.mark.parametrize("change,pointer", [
-    ({"reason": "too short"}, "/reason"), ({"reason": "x" * 1001}, "/reason"), ({"role": "owner"}, "/role"),
+    ({"reason": "too short"}, "/reason"), ({"reason": "\u00e9" * 9}, "/reason"), ({"reason": " " * 20}, "/reason"),
+    ({"reason": "  too short "}, "/reason"), ({"reason": "looking\ninto it"}, "/reason"), ({"reason": "x" * 1001}, "/reason"), ({"role": "owner"}, "/role"),
     ({"role": "platform-operator"}, "/role"), ({"role": "no-such"}, "/role"), ({"expires_in_s": 299}, "/expires_in_s"),
     ({"expires_in_s": 28801}, "/expires_in_s"), ({"expires_at": "2030-01-01T00:00:00Z"}, "/expires_at")])
 def test_the_limits_of_support_access(world, change, pointer):

@@ -6,7 +6,7 @@ import pathlib
 import signal
 import time
 
-from wardian import python_job, wait_for
+from wardian import command_line, python_job, wait_for
 
 TICKER = """
 import os, sys, time
@@ -100,7 +100,7 @@ def test_sigterm_leaves_running_jobs_to_their_keepers(own_daemon):
 
 def spawner_worker(daemon):
     """The spawner's worker: the child of the monitor."""
-    spawners = [p for p in daemon.strays() if b"wardian-spawner" in pathlib.Path(f"/proc/{p}/cmdline").read_bytes()]
+    spawners = [p for p in daemon.strays() if b"wardian-spawner" in command_line(p)]
     parents = {int(pathlib.Path(f"/proc/{p}/stat").read_text().rsplit(")", 1)[1].split()[1]): p for p in spawners}
     return next(child for parent, child in parents.items() if parent in spawners)
 
@@ -177,7 +177,7 @@ def test_requests_during_the_death_of_a_database_backend_are_never_500(own_daemo
     while time.monotonic() < until:
         children = pathlib.Path(f"/proc/{postmaster(daemon)}/task/{postmaster(daemon)}/children").read_text().split()
         for child in children:
-            if b"wardian_api" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes():
+            if b"wardian_api" in command_line(child):
                 os.kill(int(child), signal.SIGTERM)
         for _ in range(5):
             statuses.add(daemon.request("GET", "/v1/jobs", key)[0])

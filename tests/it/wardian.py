@@ -34,17 +34,21 @@ def wait_for(condition, seconds, what, pause=0.02):
         time.sleep(pause)
 
 
+def command_line(pid):
+    """Of a process, which may just have ended: b"" then."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 def processes_mentioning(text):
     """Pids whose command line holds `text`; marks what belongs to one daemon's state directory."""
     found = []
     for entry in pathlib.Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
-        try:
-            line = (entry / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if text.encode() in line:
+        if text.encode() in command_line(entry.name):
             found.append(int(entry.name))
     return found
 
@@ -135,7 +139,7 @@ class Daemon:
         """Ends runs that a test left: they would go on under their keepers, as they should."""
         for run in self.state.glob("runs/*/*"):
             for pid in processes_mentioning(run.name):
-                if b"wardian-keeper" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+                if b"wardian-keeper" in command_line(pid):
                     os.kill(pid, signal.SIGKILL)
 
     def strays(self):

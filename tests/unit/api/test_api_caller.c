@@ -569,9 +569,11 @@ a_cursor_leads_to_the_next_page_with_the_same_filters(void **state)
 static void
 a_cursor_fits_no_other_filter_tenant_or_list(void **state)
 {
-	static const char *const others[] = { "", "&environment=perl",
-		"&environment=python&state="
-		"queued" };
+	static const char *const others[] = {
+		"",
+		"&environment=perl",
+		"&environment=python&state=queued",
+	};
 	struct world *w = *state;
 	char cursor[512], path[1024];
 	AUTO_BUF in;

@@ -35,6 +35,7 @@ struct world {
 	/* under lock */
 	struct follow_answer answer;
 	enum err_code failure;
+	bool unknown; /* the credential has to be asked about */
 	int resumed;
 };
 
@@ -55,6 +56,19 @@ ask(void *ctx, const struct follow_target *t, struct follow_answer *ret, struct 
 	*ret = w->answer;
 	lock_give(&w->lock);
 	return failure == ERR_NONE ? 0 : err_set(e, failure, "played");
+}
+
+static bool
+known(void *ctx, const struct follow_target *t)
+{
+	struct world *w = ctx;
+	bool unknown;
+
+	assert_string_equal(t->authorization, w->target.authorization);
+	lock_take(&w->lock);
+	unknown = w->unknown;
+	lock_give(&w->lock);
+	return !unknown;
 }
 
 /* Parked requests of this test are the HTTP requests themselves. */
@@ -143,7 +157,7 @@ static int
 start(void **state)
 {
 	static struct world w;
-	struct follow_options o = { .ask = ask, .resume = resume, .ctx = &w };
+	struct follow_options o = { .ask = ask, .known = known, .resume = resume, .ctx = &w };
 	struct err e = { 0 };
 
 	w = (struct world){ .target = { .tenant = tenant,
@@ -432,6 +446,55 @@ a_job_that_vanished_ends_its_followers(void **state)
 }
 
 static void
+refuse_callers(struct world *w)
+{
+	lock_take(&w->lock);
+	w->unknown = true;
+	w->failure = ERR_NOT_FOUND;
+	lock_give(&w->lock);
+}
+
+/* Who stays behind the log is not asked about the job, but about the right to read on. */
+static void
+a_slow_reader_whose_right_ends_gets_no_more_than_is_on_its_way(void **state)
+{
+	enum { LOG_BYTES = 16 << 20 };
+	struct world *w = *state;
+	static char text[LOG_BYTES];
+	AUTO_BUF in = { 0 };
+	int fd;
+
+	buf_init(&in, (size_t)LOG_BYTES * 2);
+	memset(text, 'x', sizeof(text));
+	write_log(w, 1, text, sizeof(text));
+	fd = begin(w, "/log", JOB_RUNNING, 1, 0);
+	server_read(fd, &in, "event: log");
+	refuse_callers(w);
+	server_read(fd, &in, NULL); /* as slowly as a test can: a page at a time */
+	assert_true(in.n < LOG_BYTES);
+	assert_int_equal(close(fd), 0);
+}
+
+static void
+a_reader_whose_right_ends_is_cut_off_at_once(void **state)
+{
+	struct world *w = *state;
+	int64_t began_ms;
+	AUTO_BUF in = { 0 };
+	int fd;
+
+	buf_init(&in, 1 << 20);
+	write_log(w, 1, "one", 3);
+	fd = begin(w, "/log", JOB_RUNNING, 1, 0);
+	server_read(fd, &in, "\"text\":\"one\"");
+	began_ms = clock_mono_ms();
+	refuse_callers(w);
+	server_read(fd, &in, NULL);
+	assert_true(clock_mono_ms() - began_ms < 500);
+	assert_int_equal(close(fd), 0);
+}
+
+static void
 while_the_database_is_away_bytes_still_flow(void **state)
 {
 	struct world *w = *state;
@@ -441,6 +504,7 @@ while_the_database_is_away_bytes_still_flow(void **state)
 	buf_init(&in, 1 << 20);
 	lock_take(&w->lock);
 	w->failure = ERR_UNAVAILABLE;
+	w->unknown = true;
 	lock_give(&w->lock);
 	write_log(w, 1, "one", 3);
 	fd = begin(w, "/log", JOB_RUNNING, 1, 0);
@@ -490,6 +554,8 @@ main(void)
 		TEST(places_are_limited_and_given_back),
 		TEST(a_parked_request_returns_when_the_state_changes_or_time_is_up),
 		TEST(a_job_that_vanished_ends_its_followers),
+		TEST(a_slow_reader_whose_right_ends_gets_no_more_than_is_on_its_way),
+		TEST(a_reader_whose_right_ends_is_cut_off_at_once),
 		TEST(while_the_database_is_away_bytes_still_flow),
 		TEST(the_drain_ends_streams_and_answers_what_was_parked),
 	};

@@ -68,6 +68,21 @@ scalars_and_nothing_are_no_documents(void **state)
 }
 
 static void
+a_nul_byte_is_refused_wherever_it_stands(void **state)
+{
+	static const char text[] = "{ \"a\" : 1 , \"b\" : [ true , null ] , \"c\" : -2.5e1 }";
+	char with[sizeof(text)];
+
+	(void)state;
+	for (size_t at = 0; at < sizeof(text); at++) {
+		memcpy(with, text, at);
+		with[at] = '\0';
+		memcpy(with + at + 1, text + at, sizeof(text) - 1 - at);
+		assert_refused_n(with, sizeof(text), "NUL");
+	}
+}
+
+static void
 a_fault_is_told_with_line_and_column(void **state)
 {
 	(void)state;
@@ -86,8 +101,8 @@ what_other_readers_would_guess_is_refused(void **state)
 	assert_refused("\xef\xbb\xbf{}", "line 1");
 	assert_refused("{\"a\":\"\\u0000\"}", "line 1");
 	assert_refused("{\"\\u0000\":1}", "line 1");
-	assert_refused_n("[\"a\0b\"]", 7, "line 1");
-	assert_refused_n("{}\0", 3, "line 1");
+	assert_refused_n("[\"a\0b\"]", 7, "NUL");
+	assert_refused_n("{}\0", 3, "NUL");
 	assert_refused("[\"\\ud800\"]", "line 1");
 	assert_refused("[\"\xc0\xaf\"]", "line 1");
 	assert_refused("[\"\xed\xa0\x80\"]", "line 1");
@@ -311,6 +326,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(objects_and_arrays_are_documents),
 		cmocka_unit_test(scalars_and_nothing_are_no_documents),
+		cmocka_unit_test(a_nul_byte_is_refused_wherever_it_stands),
 		cmocka_unit_test(a_fault_is_told_with_line_and_column),
 		cmocka_unit_test(what_other_readers_would_guess_is_refused),
 		cmocka_unit_test(thirty_two_levels_pass_and_thirty_three_do_not),
