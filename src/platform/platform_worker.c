@@ -76,30 +76,44 @@ remove_tenant(struct platform_worker *w, struct uuid target, struct err *e)
 }
 
 static int
-remove_awaited(struct platform_worker *w, struct arena *mem, struct err *e)
+remove_one(struct platform_worker *w, const struct gone *g, struct err *e)
+{
+	char id[UUID_STR_SIZE];
+
+	if (remove_tenant(w, g->target, e) < 0 || report_done(w, g->operation, e) < 0)
+		return -1;
+	log_info(&w->o.log, "removed the files of deleted tenant %s", uuid_format(g->target, id));
+	return 0;
+}
+
+/* One tenant's files that cannot be removed hold no other's up. */
+static int
+remove_awaited(struct platform_worker *w, struct arena *mem, int *ret_next_ms, struct err *e)
 {
 	const struct db_arg args[] = { DB_ARG_UUID(w->o.node), DB_ARGS_END };
 	struct gones g = { .n = 0 };
 	const struct db_col cols[] = { DB_UUID("operation_id", &g.row.operation),
 		DB_UUID("target", &g.row.target), DB_COLS_END };
-	char id[UUID_STR_SIZE];
+	int rc = 0;
 
+	(void)ret_next_ms; /* as it is */
 	if (db_platform_read_each(
 		w->o.db, "platform_work_mine", args, cols, mem, keep_gone, &g, e) < 0)
 		return -1;
 	for (size_t i = 0; i < g.n; i++) {
-		if (remove_tenant(w, g.at[i].target, e) < 0 ||
-		    report_done(w, g.at[i].operation, e) < 0)
-			return -1;
-		log_info(&w->o.log, "removed the files of deleted tenant %s",
-		    uuid_format(g.at[i].target, id));
+		struct err why = { 0 };
+
+		if (remove_one(w, &g.at[i], &why) == 0)
+			continue;
+		*e = why;
+		rc = -1;
 	}
-	return 0;
+	return rc;
 }
 
 /* Every deletion once, from the first of all on after each start. */
 static int
-remove_left(struct platform_worker *w, struct arena *mem, struct err *e)
+remove_left(struct platform_worker *w, struct arena *mem, int *ret_next_ms, struct err *e)
 {
 	const struct db_arg args[] = { DB_ARG_UUID(w->cleared), DB_ARGS_END };
 	struct gones g = { .n = 0 };
@@ -107,6 +121,7 @@ remove_left(struct platform_worker *w, struct arena *mem, struct err *e)
 		DB_UUID("target", &g.row.target), DB_BOOL("stopping", &g.row.stopping),
 		DB_COLS_END };
 
+	(void)ret_next_ms; /* as it is */
 	if (db_platform_read_each(
 		w->o.db, "platform_work_left", args, cols, mem, keep_gone, &g, e) < 0)
 		return -1;
@@ -139,24 +154,41 @@ claim(struct platform_worker *w, struct deletion *d, const char **ret_name, stru
 	return rows;
 }
 
-/* One step of one operation; the milliseconds after which to look again, or -1. */
+/* One step of one operation. */
 static int
-work(struct platform_worker *w, struct arena *mem, struct err *e)
+carry_on(struct platform_worker *w, struct arena *mem, int *ret_next_ms, struct err *e)
 {
 	struct deletion d = { .db = w->o.db, .mem = mem, .node = w->o.node };
 	const char *name = "";
+	int found = claim(w, &d, &name, e);
 	bool waits;
-	int found;
 
-	if (remove_awaited(w, mem, e) < 0 || remove_left(w, mem, e) < 0)
-		return -1;
-	found = claim(w, &d, &name, e);
 	if (found <= 0)
-		return found < 0 ? -1 : LOOK_MS;
+		return found;
 	waits = strcmp(d.stage, "rows") != 0;
 	if (deletion_step(&d, e) < 0)
 		return err_wrap(e, "deleting tenant %.63s", name);
-	return waits ? LOOK_MS / 4 : SOON_MS;
+	*ret_next_ms = waits ? LOOK_MS / 4 : SOON_MS;
+	return 0;
+}
+
+/* All of it, whatever fails; the milliseconds after which to look again. */
+static int
+work(struct platform_worker *w, struct arena *mem, int *ret_next_ms, struct err *e)
+{
+	static int (*const parts[])(struct platform_worker * w, struct arena * mem,
+	    int *ret_next_ms, struct err *e) = { remove_awaited, remove_left, carry_on };
+	int rc = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		struct err why = { 0 };
+
+		if (parts[i](w, mem, ret_next_ms, &why) == 0)
+			continue;
+		*e = why;
+		rc = -1;
+	}
+	return rc;
 }
 
 static int
@@ -164,16 +196,16 @@ look(struct platform_worker *w)
 {
 	AUTO(arena) mem = arena_new(ARENA_BYTES);
 	struct err e = { 0 };
-	int next_ms = -1;
+	int next_ms = LOOK_MS, rc = -1;
 
 	if (mem == NULL)
 		err_set(&e, ERR_NO_MEMORY, "there is no memory for the work of the platform");
 	else
-		next_ms = work(w, mem, &e);
-	if (next_ms < 0 && !w->failing)
+		rc = work(w, mem, &next_ms, &e);
+	if (rc < 0 && !w->failing)
 		log_err(&w->o.log, LOG_LEVEL_WARN, &e, "work of the platform is held up");
-	w->failing = next_ms < 0;
-	return next_ms < 0 ? LOOK_MS : next_ms;
+	w->failing = rc < 0;
+	return next_ms;
 }
 
 static void *

@@ -18,7 +18,8 @@ struct node {
 	int runs_dirfd;
 	struct platform_worker *worker;
 	struct lock lock;
-	int fail; /* under lock: calls of forget that fail from now on */
+	int fail;               /* under lock: calls of forget that fail from now on */
+	struct tenant_id stuck; /* the one that it always fails for; nil: none */
 	int n_forgotten;
 	struct tenant_id forgotten;
 };
@@ -44,6 +45,7 @@ forget(void *ctx, struct tenant_id tenant, struct err *e)
 	lock_take(&n->lock);
 	fails = n->fail > 0;
 	n->fail -= fails;
+	fails = fails || uuid_cmp(n->stuck.uuid, tenant.uuid) == 0;
 	n->n_forgotten++;
 	n->forgotten = tenant;
 	lock_give(&n->lock);
@@ -271,6 +273,23 @@ what_cannot_be_removed_yet_is_tried_again_before_any_row_goes(void **state)
 }
 
 static void
+a_tenant_that_cannot_be_removed_holds_no_other_up(void **state)
+{
+	struct tenant_id stuck = make_tenant("stuck"), behind = make_tenant("behind");
+	struct uuid first, second;
+
+	(void)state;
+	nodes[0].stuck = stuck;
+	start(&nodes[0]);
+	first = delete (stuck, "stuck");
+	wait_for_stage(first, "files");
+	second = delete (behind, "behind");
+	wait_for_stage(second, "done");
+	assert_string_equal(read_operation(first).stage, "files");
+	assert_int_equal(rows_of(behind), 0);
+}
+
+static void
 nodes_that_ran_its_jobs_are_waited_for(void **state)
 {
 	struct tenant_id id = make_tenant("spread");
@@ -439,6 +458,7 @@ main(void)
 		TEST(only_the_deleted_tenants_rows_and_files_go),
 		TEST(a_tenant_is_deleted_by_its_name_and_once),
 		TEST(what_cannot_be_removed_yet_is_tried_again_before_any_row_goes),
+		TEST(a_tenant_that_cannot_be_removed_holds_no_other_up),
 		TEST(nodes_that_ran_its_jobs_are_waited_for),
 		TEST(a_node_that_was_waived_removes_its_files_when_it_comes_back),
 		TEST(another_worker_goes_on_where_one_stopped),

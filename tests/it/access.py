@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tests of access share: a fast client, the private database, and a world of two tenants with a
 credential of every kind."""
+
 import json
 import pathlib
 import re
@@ -14,14 +15,19 @@ import psycopg2
 from wardian import TOP, wait_for
 
 # So that no limit but the one under test is met.
-NO_LIMITS = ("--limits.failed_logins_per_minute=1000000", "--limits.source_requests_per_second=1000000",
-             "--quota.requests_per_second=1000000", "--quota.key_requests_per_second=1000000")
+NO_LIMITS = (
+    "--limits.failed_logins_per_minute=1000000",
+    "--limits.source_requests_per_second=1000000",
+    "--quota.requests_per_second=1000000",
+    "--quota.key_requests_per_second=1000000",
+)
 PLATFORM = "00000000-0000-7000-8000-000000000001"
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 JSON = {"Content-Type": "application/json"}
 
 
 # --- ids ---------------------------------------------------------------------------------------
+
 
 def id_of(prefix, value):
     """A uuid (text or UUID) as a TypeID."""
@@ -44,14 +50,16 @@ def uuid_of(text):
 def random_id(prefix):
     """Well formed, of nobody: a UUIDv7 of now."""
     n = (int(time.time() * 1000) & (1 << 48) - 1) << 80 | uuid.uuid4().int & (1 << 80) - 1
-    n = n & ~(0xf << 76) | 7 << 76
+    n = n & ~(0xF << 76) | 7 << 76
     return id_of(prefix, uuid.UUID(int=n & ~(3 << 62) | 2 << 62))
 
 
 # --- HTTP --------------------------------------------------------------------------------------
 
+
 class Answer:
     """status, headers (lower-case names), body."""
+
     __slots__ = ("status", "headers", "body")
 
     def __init__(self, status, headers, body):
@@ -80,8 +88,9 @@ class Http:
 
     def open(self):
         self.close()
-        self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=self.timeout,
-                                               source_address=(self.source, 0))
+        self.socket = socket.create_connection(
+            ("127.0.0.1", self.port), timeout=self.timeout, source_address=(self.source, 0)
+        )
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.rest = b""
 
@@ -121,7 +130,7 @@ class Http:
         self.rest = data[need:]
         if headers.get("connection", "").lower() == "close":
             self.close()
-        return Answer(status, headers, data[end + 4:need])
+        return Answer(status, headers, data[end + 4 : need])
 
     def request(self, method, path, key=None, body=None, headers=None):
         """A connection that was idle too long is opened again once."""
@@ -156,12 +165,15 @@ def without_variables(answer, *ids):
 
 # --- the database ------------------------------------------------------------------------------
 
+
 class Database:
     """A session of a superuser, by default that of the daemon's private PostgreSQL."""
 
     def __init__(self, daemon, autocommit=True, **login):
         login = login or {"host": str(daemon.state / "postgres" / "socket"), "port": 5432, "user": "wardian_admin"}
-        self.connection = psycopg2.connect(dbname="wardian", options="-c search_path=wardian -c timezone=UTC", **login)
+        self.connection = psycopg2.connect(
+            dbname="wardian", options="-c search_path=wardian -c timezone=UTC", **login
+        )
         self.connection.autocommit = autocommit
 
     def rows(self, text, *arguments):
@@ -175,9 +187,13 @@ class Database:
 
     def tables(self):
         """Tables with rows of tenants."""
-        return [row[0] for row in self.rows(
-            "select c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' "
-            "where c.relnamespace = 'wardian'::regnamespace and c.relkind in ('r', 'p') order by 1")]
+        return [
+            row[0]
+            for row in self.rows(
+                "select c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' "
+                "where c.relnamespace = 'wardian'::regnamespace and c.relkind in ('r', 'p') order by 1"
+            )
+        ]
 
     # Written for every request, or by the clock: no part of what a tenant owns.
     PASSING = {"api_key": ("last_used_at", "last_used_from")}
@@ -188,13 +204,21 @@ class Database:
         for table in self.tables():
             if table in leave_out:
                 continue
-            columns = [row[0] for row in self.rows(
-                "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 and not attisdropped "
-                "order by attnum", f"wardian.{table}") if row[0] not in self.PASSING.get(table, ())]
+            columns = [
+                row[0]
+                for row in self.rows(
+                    "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 and not attisdropped "
+                    "order by attnum",
+                    f"wardian.{table}",
+                )
+                if row[0] not in self.PASSING.get(table, ())
+            ]
             row = ", ".join(f'x."{name}"' for name in columns)
             found[table] = self.rows(
                 f"select count(*), coalesce(sum(hashtextextended(row({row})::text, 0)), 0)::text "
-                f"from {table} x where tenant_id = %s", str(tenant))[0]
+                f"from {table} x where tenant_id = %s",
+                str(tenant),
+            )[0]
         return found
 
     def close(self):
@@ -203,8 +227,15 @@ class Database:
 
 # --- permissions and roles, as the program's own table has them ----------------------------------
 
-LETTERS = {"o": "owner", "a": "admin", "e": "engineer", "v": "viewer", "b": "billing", "u": "auditor",
-           "P": "platform-operator"}
+LETTERS = {
+    "o": "owner",
+    "a": "admin",
+    "e": "engineer",
+    "v": "viewer",
+    "b": "billing",
+    "u": "auditor",
+    "P": "platform-operator",
+}
 
 
 def permission_table():
@@ -296,8 +327,10 @@ class World:
     def tenant(self, name=None):
         self.tenants += 1
         name = name or f"tenant-{self.tenants}"
-        return Tenant(self.http, self.http.json("POST", "/v1/tenants", self.operator,
-                                                {"name": name, "owner": {"name": "first-owner"}}))
+        return Tenant(
+            self.http,
+            self.http.json("POST", "/v1/tenants", self.operator, {"name": name, "owner": {"name": "first-owner"}}),
+        )
 
     def limits(self, tenant, **limits):
         return self.http.json("PUT", f"/v1/tenants/{tenant.id}/quota", self.operator, {"limits": limits})
@@ -316,12 +349,20 @@ class World:
         return self.http.json("GET", f"/v1/operations/{operation}", self.operator)
 
     def wait_deleted(self, operation, seconds=60):
-        return wait_for(lambda: (lambda o: o if o["done"] else None)(self.operation(operation)), seconds,
-                        f"{operation} is done: {self.operation(operation)}", pause=0.05)
+        return wait_for(
+            lambda: (lambda o: o if o["done"] else None)(self.operation(operation)),
+            seconds,
+            f"{operation} is done: {self.operation(operation)}",
+            pause=0.05,
+        )
 
     def support(self, tenant, **more):
-        return self.http.json("POST", f"/v1/tenants/{tenant.id}/support-access", self.operator,
-                              {"reason": "looking into a failed job", **more})
+        return self.http.json(
+            "POST",
+            f"/v1/tenants/{tenant.id}/support-access",
+            self.operator,
+            {"reason": "looking into a failed job", **more},
+        )
 
     def close(self):
         self.database.close()
@@ -330,17 +371,25 @@ class World:
 
 def operator_key(daemon, name="operator"):
     """A new key of an operator, who is made when missing."""
-    out = subprocess.run(daemon.arguments(["bootstrap", "--operator", name]), stdin=subprocess.DEVNULL,
-                         capture_output=True, env=daemon.environment(), timeout=60, check=False)
+    out = subprocess.run(
+        daemon.arguments(["bootstrap", "--operator", name]),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env=daemon.environment(),
+        timeout=60,
+        check=False,
+    )
     assert out.returncode == 0, out.stderr.decode()
     return json.loads(out.stdout)["api_key"]
 
 
 def wait_job(http, key, job, seconds=60):
     """The job when it is over."""
+
     def over():
         found = http.json("GET", f"/v1/jobs/{job}", key)
         return found if found["ended_at"] else None
+
     return wait_for(over, seconds, f"{job} is over", pause=0.05)
 
 

@@ -1,15 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a test has to know of each operation: a body that is right, ids that exist, and what answers
 then.  An operation of /openapi.json without a row here fails tests/it/test_isolation.py."""
+
 import uuid
 
 import access
 
 # Placeholders of paths, and the type of the ids that they stand for; the others are names.
-PREFIXES = {"job": "job", "tenant": "ten", "project": "prj", "user": "usr", "assignment": "asg", "key": "key",
-            "issuer": "iss", "support": "sup", "operation": "opr", "role": "rol"}
-JWK = {"kty": "EC", "crv": "P-256", "alg": "ES256", "kid": "one",  # the public key of RFC 7517, A.1
-       "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}
+PREFIXES = {
+    "job": "job",
+    "tenant": "ten",
+    "project": "prj",
+    "user": "usr",
+    "assignment": "asg",
+    "key": "key",
+    "issuer": "iss",
+    "support": "sup",
+    "operation": "opr",
+    "role": "rol",
+}
+JWK = {
+    "kty": "EC",
+    "crv": "P-256",
+    "alg": "ES256",
+    "kid": "one",  # the public key of RFC 7517, A.1
+    "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+    "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+}
 
 
 class Operation:
@@ -23,8 +40,11 @@ class Operation:
 
 
 def operations(description):
-    return [Operation(method.upper(), path, described) for path, methods in description["paths"].items()
-            for method, described in methods.items()]
+    return [
+        Operation(method.upper(), path, described)
+        for path, methods in description["paths"].items()
+        for method, described in methods.items()
+    ]
 
 
 def fill(path, ids):
@@ -44,9 +64,16 @@ class Side:
         """Makes one of everything; `job`: a job of the tenant that is over and left out.txt."""
         t = self.tenant
         self.ids.update(
-            job=job, tenant=t.id, project=t.project(), user=t.user(), role=t.role("job:read")[0],
-            assignment=t.assignment(), key=t.key_of(t.user())[0], issuer=self.make_issuer(),
-            support=self.make_support())
+            job=job,
+            tenant=t.id,
+            project=t.project(),
+            user=t.user(),
+            role=t.role("job:read")[0],
+            assignment=t.assignment(),
+            key=t.key_of(t.user())[0],
+            issuer=self.make_issuer(),
+            support=self.make_support(),
+        )
         self.role_name = t.post("/v1/roles", {"name": f"only-in-{t.name}", "permissions": ["job:read"]})["name"]
         return self
 
@@ -54,8 +81,12 @@ class Side:
         return self.tenant.unique(what)
 
     def issuer(self):
-        return {"name": self.unique("issuer"), "url": "https://id.example.com/" + self.unique(), "jwks": {"keys": [JWK]},
-                "rules": [{"claim": "groups", "value": "sim", "role": "viewer"}]}
+        return {
+            "name": self.unique("issuer"),
+            "url": "https://id.example.com/" + self.unique(),
+            "jwks": {"keys": [JWK]},
+            "rules": [{"claim": "groups", "value": "sim", "role": "viewer"}],
+        }
 
     def make_project(self):
         return self.tenant.project()
@@ -88,8 +119,15 @@ class PlatformSide(Side):
     def __init__(self, world, customer):
         super().__init__(world, None)
         self.customer, self.n = customer, 0
-        self.ids.update(tenant=customer.id, role="auditor", user=self.make_user(), key=self.make_key(),
-                        operation=self.make_operation(), assignment=self.make_assignment(), support=world.support(customer)["id"])
+        self.ids.update(
+            tenant=customer.id,
+            role="auditor",
+            user=self.make_user(),
+            key=self.make_key(),
+            operation=self.make_operation(),
+            assignment=self.make_assignment(),
+            support=world.support(customer)["id"],
+        )
 
     def unique(self, what="x"):
         self.n += 1
@@ -131,9 +169,11 @@ class PlatformSide(Side):
         self.world.database.rows(
             "insert into operation (operation_id, kind, target, target_name, stage, created_by, lease_owner, lease_until) "
             "values (%s, 'tenant.delete', gen_random_uuid(), 'gone', 'files', 'test', gen_random_uuid(), 'infinity')",
-            str(operation))
-        self.world.database.rows("insert into operation_node (operation_id, node_id) values (%s, %s)",
-                                 str(operation), str(self.node))
+            str(operation),
+        )
+        self.world.database.rows(
+            "insert into operation_node (operation_id, node_id) values (%s, %s)", str(operation), str(self.node)
+        )
         return access.id_of("opr", operation)
 
 
@@ -207,8 +247,11 @@ ROWS = {
     "PATCH /v1/roles/{role}": Row(200, value({"title": "another"})),
     "DELETE /v1/roles/{role}": Row(204, fresh="role"),
     "GET /v1/role-assignments": Row(200),
-    "POST /v1/role-assignments": Row(201, lambda side: {"user": side.make_user(), "role":
-                                                        "auditor" if of_platform(side) else "viewer"}, limited=403),
+    "POST /v1/role-assignments": Row(
+        201,
+        lambda side: {"user": side.make_user(), "role": "auditor" if of_platform(side) else "viewer"},
+        limited=403,
+    ),
     "DELETE /v1/role-assignments/{assignment}": Row(204, fresh="assignment"),
     "GET /v1/keys": Row(200),
     "POST /v1/keys": Row(201, lambda side: {"name": side.unique("made"), "user": side.make_user()}),

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The statements of the program, as they are prepared, and arguments for them out of a tenant's rows."""
+
 import re
 import uuid
 
@@ -25,7 +26,7 @@ class Statement:
         """(which, text) with each one of the tenant's filters gone, and with all of them gone."""
         found = list(TENANT_FILTER.finditer(self.text))
         for i, m in enumerate(found):
-            yield f"{i + 1} of {len(found)}", self.text[:m.start()] + "true" + self.text[m.end():]
+            yield f"{i + 1} of {len(found)}", self.text[: m.start()] + "true" + self.text[m.end() :]
         if len(found) > 1:
             yield "all", TENANT_FILTER.sub("true", self.text)
 
@@ -37,7 +38,7 @@ def statements(role):
         text = path.read_text()
         marks = list(MARKER.finditer(text))
         for mark, after in zip(marks, [*marks[1:], None]):
-            one = Statement(mark[1], mark[2], text[mark.end():after.start() if after else len(text)])
+            one = Statement(mark[1], mark[2], text[mark.end() : after.start() if after else len(text)])
             if role in one.roles:
                 found.append(one)
     assert len({s.name for s in found}) == len(found) > 50
@@ -45,6 +46,7 @@ def statements(role):
 
 
 # --- what a parameter is compared with or written to ---------------------------------------------
+
 
 def split_commas(text):
     parts, depth, start = [], 0, 0
@@ -72,15 +74,20 @@ def hints(statement, tables):
     names = aliases(text, tables)
     first = next(iter(names.values()), None)
     for table, columns, values in re.findall(
-            r"insert into (\w+)(?: \w+)? \(([^)]*)\)\s*(?:values \(|select )((?:[^;](?!\bfrom\b|\breturning\b|\bon conflict\b))*)", text):
+        r"insert into (\w+)(?: \w+)? \(([^)]*)\)\s*(?:values \(|select )((?:[^;](?!\bfrom\b|\breturning\b|\bon conflict\b))*)",
+        text,
+    ):
         for column, value in zip(columns.split(","), split_commas(values)):
             for n in re.findall(r"\$(\d+)", value):
                 found.setdefault(int(n), ("insert", table, column.strip()))
     for alias, column, operator, n in re.findall(
-            r"(?:\b(\w+)\.)?\b(\w+)\s*(= any \(|<=|>=|=|<|>|is not distinct from|is distinct from)\s*"
-            r"(?:coalesce\(|case when )?\$(\d+)", text):
+        r"(?:\b(\w+)\.)?\b(\w+)\s*(= any \(|<=|>=|=|<|>|is not distinct from|is distinct from)\s*"
+        r"(?:coalesce\(|case when )?\$(\d+)",
+        text,
+    ):
         set_clause = operator == "=" and re.search(
-            rf"\bset\b(?:(?!\bwhere\b).)*\b{column} = (?:coalesce\(|case when )?\${n}\b", text, re.S)
+            rf"\bset\b(?:(?!\bwhere\b).)*\b{column} = (?:coalesce\(|case when )?\${n}\b", text, re.S
+        )
         found.setdefault(int(n), ("set" if set_clause else operator, names.get(alias, first), column))
     for n in re.findall(r"limit \$(\d+)", text):
         found[int(n)] = ("limit", None, "")
@@ -95,15 +102,23 @@ class Rows:
     def __init__(self, database, tenant, tables):
         self.rows, self.keys = {}, {}
         for table in tables:
-            columns = [r[0] for r in database.rows(
-                "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 and not attisdropped",
-                table)]
+            columns = [
+                r[0]
+                for r in database.rows(
+                    "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 and not attisdropped",
+                    table,
+                )
+            ]
             chosen = ", ".join(f'"{c}"' for c in columns)
-            self.rows[table] = [dict(zip(columns, row)) for row in database.rows(
-                f"select {chosen} from {table} where tenant_id = %s order by ctid", tenant)]
+            self.rows[table] = [
+                dict(zip(columns, row))
+                for row in database.rows(f"select {chosen} from {table} where tenant_id = %s order by ctid", tenant)
+            ]
             self.keys[table] = database.value(
                 "select a.attname from pg_index i join pg_attribute a on a.attrelid = i.indrelid "
-                "and a.attnum = i.indkey[i.indnkeyatts - 1] where i.indrelid = %s::regclass and i.indisprimary", table)
+                "and a.attnum = i.indkey[i.indnkeyatts - 1] where i.indrelid = %s::regclass and i.indisprimary",
+                table,
+            )
 
     def value(self, table, column, i):
         """A value of this column: of row i of the table, else of any other table's."""
@@ -137,9 +152,20 @@ def argument(rows, hint, kind, i):
     return value
 
 
-DEFAULTS = {"text": "text", "uuid": None, "bigint": 1, "integer": 1, "boolean": True, "jsonb": {}, "uuid[]": None,
-            "timestamp with time zone": "2030-01-01T00:00:00Z", "text[]": [], "bytea": b"\0" * 32, "bigint[]": [],
-            "double precision[]": []}
+DEFAULTS = {
+    "text": "text",
+    "uuid": None,
+    "bigint": 1,
+    "integer": 1,
+    "boolean": True,
+    "jsonb": {},
+    "uuid[]": None,
+    "timestamp with time zone": "2030-01-01T00:00:00Z",
+    "text[]": [],
+    "bytea": b"\0" * 32,
+    "bigint[]": [],
+    "double precision[]": [],
+}
 
 
 def variants(statement, types, rows, tables, given=None):

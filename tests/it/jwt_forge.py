@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tokens, right and wrong, made byte by byte: no library stands between a test and what is sent."""
+
 import base64
 import hashlib
 import hmac
@@ -13,7 +14,7 @@ from jwcrypto import jwk
 
 HASHES = {"256": hashes.SHA256, "384": hashes.SHA384, "512": hashes.SHA512}
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA")
-P256_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 def b64(data):
@@ -31,10 +32,15 @@ class Key:
 
     def __init__(self, alg, kid=None, private=None):
         self.alg, self.kid = alg, kid or alg.lower()
-        self.private = private or {
-            "RS": lambda: rsa.generate_private_key(65537, 2048), "PS": lambda: rsa.generate_private_key(65537, 2048),
-            "ES": lambda: ec.generate_private_key(ec.SECP256R1() if alg == "ES256" else ec.SECP384R1()),
-            "Ed": ed25519.Ed25519PrivateKey.generate}[alg[:2]]()
+        self.private = (
+            private
+            or {
+                "RS": lambda: rsa.generate_private_key(65537, 2048),
+                "PS": lambda: rsa.generate_private_key(65537, 2048),
+                "ES": lambda: ec.generate_private_key(ec.SECP256R1() if alg == "ES256" else ec.SECP384R1()),
+                "Ed": ed25519.Ed25519PrivateKey.generate,
+            }[alg[:2]]()
+        )
 
     def sign(self, data, alg=None):
         """The raw signature of JWS; alg: as another algorithm of the same kind of key would."""
@@ -43,7 +49,11 @@ class Key:
             return self.private.sign(data)
         if isinstance(self.private, rsa.RSAPrivateKey):
             digest = HASHES[alg[2:]]()
-            scheme = padding.PKCS1v15() if alg.startswith("RS") else padding.PSS(padding.MGF1(digest), digest.digest_size)
+            scheme = (
+                padding.PKCS1v15()
+                if alg.startswith("RS")
+                else padding.PSS(padding.MGF1(digest), digest.digest_size)
+            )
             return self.private.sign(data, scheme, digest)
         digest = hashes.SHA256() if self.private.curve.key_size == 256 else hashes.SHA384()
         r, s = decode_dss_signature(self.private.sign(data, ec.ECDSA(digest)))
@@ -51,8 +61,9 @@ class Key:
         return r.to_bytes(n, "big") + s.to_bytes(n, "big")
 
     def public_pem(self):
-        return self.private.public_key().public_bytes(serialization.Encoding.PEM,
-                                                      serialization.PublicFormat.SubjectPublicKeyInfo)
+        return self.private.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
 
     def jwk(self):
         """The public part, exported by another implementation."""

@@ -1,8 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Values at and beyond every limit that the schemas of /openapi.json state."""
+
 import re
 
-JSON_TYPES = {"object": {}, "array": [], "string": "text", "integer": 7, "number": 1.5, "boolean": True, "null": None}
+JSON_TYPES = {
+    "object": {},
+    "array": [],
+    "string": "text",
+    "integer": 7,
+    "number": 1.5,
+    "boolean": True,
+    "null": None,
+}
 
 
 class Schemas:
@@ -58,7 +67,11 @@ class Schemas:
         if kind == "array":
             return [self.sample(one["items"], ids) for _ in range(max(1, one.get("minItems", 1)))]
         if kind == "object":
-            return {name: self.sample(one["properties"][name], ids) for name in one.get("required", ()) if name in one.get("properties", {})}
+            return {
+                name: self.sample(one["properties"][name], ids)
+                for name in one.get("required", ())
+                if name in one.get("properties", {})
+            }
         return JSON_TYPES[kind]
 
     # --- beyond -------------------------------------------------------------------------------------
@@ -89,8 +102,12 @@ class Schemas:
         prefix = re.match(r"\^([a-z]{3})_", one.get("pattern", ""))
         if prefix:
             other = next(i for p, i in ids.items() if p != prefix[1])
-            yield from (("an id of another type", other), ("an id in capitals", ids[prefix[1]].upper()),
-                        ("an id with a letter that is none", ids[prefix[1]][:-1] + "u"), ("a bare uuid", "00000000-0000-7000-8000-000000000001"))
+            yield from (
+                ("an id of another type", other),
+                ("an id in capitals", ids[prefix[1]].upper()),
+                ("an id with a letter that is none", ids[prefix[1]][:-1] + "u"),
+                ("a bare uuid", "00000000-0000-7000-8000-000000000001"),
+            )
 
     @staticmethod
     def fitting(one, n, ids):
@@ -104,7 +121,7 @@ class Schemas:
         for name, step in (("minimum", -1), ("maximum", 1)):
             if name in one and -(1 << 63) <= one[name] + step < 1 << 63:
                 yield f"{name} and one beyond", one[name] + step
-        yield from (("a fraction", 1.5), ("the greatest integer and one", 1 << 63), ("a huge number", 10 ** 40))
+        yield from (("a fraction", 1.5), ("the greatest integer and one", 1 << 63), ("a huge number", 10**40))
 
     @staticmethod
     def beyond_number(one, ids):
@@ -131,7 +148,12 @@ class Schemas:
             kind = one["type"] if isinstance(one["type"], str) else one["type"][0]
             if "enum" in one:
                 yield from ((f"enum value {value}", value) for value in one["enum"])
-            elif kind == "string" and "maxLength" in one and "format" not in one and not re.match(r"\^([a-z]{3}_|\[0-9a-f)", one.get("pattern", "")):
+            elif (
+                kind == "string"
+                and "maxLength" in one
+                and "format" not in one
+                and not re.match(r"\^([a-z]{3}_|\[0-9a-f)", one.get("pattern", ""))
+            ):
                 yield "the longest text", "x" * one["maxLength"]
                 if "pattern" not in one:
                     yield "the longest text, of two bytes a letter", "\u00e9" * one["maxLength"]

@@ -2,6 +2,7 @@
 """Input that means harm: what may not be written, values beyond every stated limit, ids of another
 type, texts that are code elsewhere, and JSON of all kinds.  Nothing of it makes the server fail, and
 nothing is changed but what was asked for."""
+
 import collections
 import json
 import os
@@ -22,8 +23,11 @@ NIGHTLY = os.environ.get("WARDIAN_NIGHTLY") == "1"
 QUOTAS = [f"--quota.{name}=1000000" for name in ("users", "role_assignments", "keys")]
 QUOTAS += ["--quota.projects=100000", "--quota.roles=10000", "--quota.issuers=1000"]
 # Words of the server's insides, which no answer may hold unless it was sent.
-INSIDES = re.compile(rb"wardian_(?:api|sched|owner|platform|admin)|pg_catalog|SQLSTATE|syntax error|libpq|relation \\?\"|violates|"
-                     rb"select .* from |insert into |src/[a-z]+/|/var/tmp/wardian|/var/lib/wardian|\.c:\d+|Traceback|AddressSanitizer", re.I)
+INSIDES = re.compile(
+    rb"wardian_(?:api|sched|owner|platform|admin)|pg_catalog|SQLSTATE|syntax error|libpq|relation \\?\"|violates|"
+    rb"select .* from |insert into |src/[a-z]+/|/var/tmp/wardian|/var/lib/wardian|\.c:\d+|Traceback|AddressSanitizer",
+    re.I,
+)
 
 
 class Scene:
@@ -58,7 +62,10 @@ class Scene:
 
     def ids(self, operation):
         """{prefix: id}, for samples."""
-        return {prefix: self.side(operation).ids.get(place, access.random_id(prefix)) for place, prefix in PREFIXES.items()}
+        return {
+            prefix: self.side(operation).ids.get(place, access.random_id(prefix))
+            for place, prefix in PREFIXES.items()
+        }
 
     def path(self, operation):
         """With ids that exist, fresh ones where the operation uses them up."""
@@ -66,7 +73,9 @@ class Scene:
         ids = dict(side.ids)
         if row.fresh:
             ids[operation.places[-1]] = getattr(side, "make_" + row.fresh)()
-        return fill(operation.path, {p: ids.get(p, access.random_id(PREFIXES.get(p, "usr"))) for p in operation.places})
+        return fill(
+            operation.path, {p: ids.get(p, access.random_id(PREFIXES.get(p, "usr"))) for p in operation.places}
+        )
 
     def body_schema(self, operation):
         content = operation.described.get("requestBody", {}).get("content", {})
@@ -100,16 +109,37 @@ def with_bodies(scene):
 
 # --- what may not be written -----------------------------------------------------------------------------
 
-ALWAYS = {"id": "x", "tenant_id": access.PLATFORM, "tenant": "x", "version": 7, "created_at": "2020-01-01T00:00:00Z", "state": "active",
-          "kind": "platform", "system": True, "used": 0, "hash": "x", "key": "x", "public_id": "x", "owner": "x", "revoked": False,
-          "access_version": 1, "revoked_by": "x", "last_used_at": None, "default": True, "ended_at": None, "end_state": "succeeded"}
+ALWAYS = {
+    "id": "x",
+    "tenant_id": access.PLATFORM,
+    "tenant": "x",
+    "version": 7,
+    "created_at": "2020-01-01T00:00:00Z",
+    "state": "active",
+    "kind": "platform",
+    "system": True,
+    "used": 0,
+    "hash": "x",
+    "key": "x",
+    "public_id": "x",
+    "owner": "x",
+    "revoked": False,
+    "access_version": 1,
+    "revoked_by": "x",
+    "last_used_at": None,
+    "default": True,
+    "ended_at": None,
+    "end_state": "succeeded",
+}
 
 
 def shown_members(scene, operation):
     """Members of what the operation answers with, as it describes them."""
     found = set()
     for status, response in operation.described["responses"].items():
-        for content in scene.schemas.resolve(response).get("content", {}).values() if status in ("200", "201") else ():
+        for content in (
+            scene.schemas.resolve(response).get("content", {}).values() if status in ("200", "201") else ()
+        ):
             found |= set(scene.schemas.resolve(content["schema"]).get("properties", {}))
     return found
 
@@ -134,19 +164,44 @@ def test_members_that_are_only_read_are_refused_by_name(scene):
 
 # Values that the schema allows and another rule refuses; each with the reason.
 RULES_BEYOND_SCHEMAS = {
-    "email": "must look like an address", "url": "must be https", "cidrs": "must be a network", "expires_at": "must be in the future",
-    "role": "must exist", "base": "must exist", "project": "must exist", "user": "must exist", "key": "user or key", "issuer": "with a subject",
-    "subject": "with an issuer", "audience": "needs a claim", "tenant_claim": "with an audience", "jwks": "must be keys", "rules": "must fit each other",
-    "scopes": "may be repeated or lacking", "permissions": "platform permissions are nobody's to give", "environment": "must exist", "inputs": "must be paths",
-    "resources": "must fit the machine", "limits": "must fit the settings", "command": "must be runnable", "parameters": "the environment's own",
-    "expires_in_s": "with expires_at", "kind": "of people, who have rules of their own", "node": "must be awaited", "roles": "must exist",
+    "email": "must look like an address",
+    "url": "must be https",
+    "cidrs": "must be a network",
+    "expires_at": "must be in the future",
+    "role": "must exist",
+    "base": "must exist",
+    "project": "must exist",
+    "user": "must exist",
+    "key": "user or key",
+    "issuer": "with a subject",
+    "subject": "with an issuer",
+    "audience": "needs a claim",
+    "tenant_claim": "with an audience",
+    "jwks": "must be keys",
+    "rules": "must fit each other",
+    "scopes": "may be repeated or lacking",
+    "permissions": "platform permissions are nobody's to give",
+    "environment": "must exist",
+    "inputs": "must be paths",
+    "resources": "must fit the machine",
+    "limits": "must fit the settings",
+    "command": "must be runnable",
+    "parameters": "the environment's own",
+    "expires_in_s": "with expires_at",
+    "kind": "of people, who have rules of their own",
+    "node": "must be awaited",
+    "roles": "must exist",
 }
 
 
 def counted_in_bytes(operation, path):
     """Manifests, which become file names and arguments, what is compared with tokens, and what can only
     be of one-byte letters."""
-    return operation.name in ("POST /v1/jobs", "POST /simulate") or path[0] == "rules" or path[-1] in ("role", "base", "url")
+    return (
+        operation.name in ("POST /v1/jobs", "POST /simulate")
+        or path[0] == "rules"
+        or path[-1] in ("role", "base", "url")
+    )
 
 
 def faults_at(answer, where):
@@ -173,7 +228,11 @@ def leaf_of(scene, schema, path):
     """The schema at a path with all its alternatives."""
     for part in path:
         one = scene.schemas.alternatives(schema)[0]
-        schema = one["items"] if part == "*" and "items" in one else one["additionalProperties"] if part == "*" else one["properties"][part]
+        schema = (
+            one["items"]
+            if part == "*" and "items" in one
+            else one["additionalProperties"] if part == "*" else one["properties"][part]
+        )
     return schema
 
 
@@ -225,7 +284,9 @@ def test_values_at_the_stated_limits_are_taken(scene):
                 excused = set(path) & set(RULES_BEYOND_SCHEMAS)
                 if counted_in_bytes(operation, path):
                     excused |= {"bytes"} if what.endswith("bytes a letter") else set()
-                elif re.search(rb"must (?:have|be) (?:at (?:most|least)|1 to) \d+ (?:bytes|characters)", answer.body):
+                elif re.search(
+                    rb"must (?:have|be) (?:at (?:most|least)|1 to) \d+ (?:bytes|characters)", answer.body
+                ):
                     excused = set()
                 if answer.status >= 500 or (answer.status == 422 and not excused):
                     wrong.append((operation.name, pointer(path), what, answer.status, answer.body[90:400]))
@@ -243,7 +304,11 @@ def parameters(scene, operation, kind):
 
 
 def query_text(value):
-    return "true" if value is True else "null" if value is None else json.dumps(value) if isinstance(value, (dict, list)) else str(value)
+    return (
+        "true"
+        if value is True
+        else "null" if value is None else json.dumps(value) if isinstance(value, (dict, list)) else str(value)
+    )
 
 
 # Taken although the schema says otherwise, and why that is harmless.
@@ -262,8 +327,12 @@ def test_query_parameters_beyond_their_limits_are_refused_by_name(scene):
             schema = parameter["schema"]
             for what, value in [*scene.schemas.beyond(schema, scene.ids(operation)), ("nothing", "")]:
                 text = query_text(value)
-                textual = "string" in scene.schemas.types(schema) and not any(k in scene.schemas.resolve(schema) for k in ("enum", "pattern", "format"))
-                if (textual and what.startswith("a ")) or (what == "a number" and "number" in scene.schemas.types(schema)):
+                textual = "string" in scene.schemas.types(schema) and not any(
+                    k in scene.schemas.resolve(schema) for k in ("enum", "pattern", "format")
+                )
+                if (textual and what.startswith("a ")) or (
+                    what == "a number" and "number" in scene.schemas.types(schema)
+                ):
                     continue  # text is text
                 if what == "a boolean" and "true" in scene.schemas.resolve(schema).get("enum", ()):
                     continue
@@ -271,13 +340,21 @@ def test_query_parameters_beyond_their_limits_are_refused_by_name(scene):
                 path = scene.path(operation) + f"?{name}={urllib.parse.quote(text, safe='')}"
                 answer = scene.http.request(operation.method, path, scene.key(operation), None)
                 cells += 1
-                if answer.status != 400 or (answer.problem() == "bad-parameter" and not [
-                        e for e in answer.json()["errors"] if e.get("parameter") == name]):
+                if answer.status != 400 or (
+                    answer.problem() == "bad-parameter"
+                    and not [e for e in answer.json()["errors"] if e.get("parameter") == name]
+                ):
                     # A name that cannot exist finds nothing.
-                    if (name, what) not in TAKEN and not (name == "name" and answer.status == 200 and b'"data":[]' in answer.body):
+                    if (name, what) not in TAKEN and not (
+                        name == "name" and answer.status == 200 and b'"data":[]' in answer.body
+                    ):
                         wrong.append((operation.name, name, what, text[:60], answer.status, answer.body[:200]))
-            twice = scene.http.request(operation.method, scene.path(operation) + f"?{parameter['name']}=1&{parameter['name']}=2",
-                                       scene.key(operation), None)
+            twice = scene.http.request(
+                operation.method,
+                scene.path(operation) + f"?{parameter['name']}=1&{parameter['name']}=2",
+                scene.key(operation),
+                None,
+            )
             cells += 1
             if twice.status != 400:
                 wrong.append((operation.name, parameter["name"], "twice", twice.status))
@@ -289,10 +366,17 @@ def test_query_parameters_beyond_their_limits_are_refused_by_name(scene):
 
 # --- texts that are code elsewhere ---------------------------------------------------------------------------
 
+
 def string_members(scene, operation):
     """Paths of all texts in the body, names of maps' members included."""
     schema = scene.body_schema(operation)
-    found = dict.fromkeys(path for path, leaf in scene.schemas.leaves(schema) if path and "string" in scene.schemas.types(leaf)) if schema else {}
+    found = (
+        dict.fromkeys(
+            path for path, leaf in scene.schemas.leaves(schema) if path and "string" in scene.schemas.types(leaf)
+        )
+        if schema
+        else {}
+    )
     return list(found)
 
 
@@ -308,32 +392,64 @@ def shots(scene):
         schema, ids = scene.body_schema(operation), scene.ids(operation)
         for name in operation.places:
             yield operation, f"{{{name}}}", lambda t, o=operation, k=known, n=name: (
-                fill(o.path, {**k, n: urllib.parse.quote(t.encode("utf-8", "surrogatepass"), safe="")}), None, None)
+                fill(o.path, {**k, n: urllib.parse.quote(t.encode("utf-8", "surrogatepass"), safe="")}),
+                None,
+                None,
+            )
         for parameter in parameters(scene, operation, "query"):
             yield operation, f"?{parameter['name']}", lambda t, o=operation, k=known, n=parameter["name"]: (
-                fill(o.path, k) + f"?{n}=" + urllib.parse.quote(t.encode("utf-8", "surrogatepass"), safe=""), None, None)
+                fill(o.path, k) + f"?{n}=" + urllib.parse.quote(t.encode("utf-8", "surrogatepass"), safe=""),
+                None,
+                None,
+            )
         for path in string_members(scene, operation):
             yield operation, pointer(path), lambda t, o=operation, r=row, p=path, s=schema, i=ids: (
-                None, place(scene.schemas, s, r.body(scene.side(o)), p, t, i), None)
+                None,
+                place(scene.schemas, s, r.body(scene.side(o)), p, t, i),
+                None,
+            )
         # "If-Match: *" is no injection: what would be deleted stays.
         for parameter in parameters(scene, operation, "header") if not row.fresh else ():
             yield operation, parameter["name"], lambda t, o=operation, k=known, n=parameter["name"]: (
-                fill(o.path, k), None, {n: re.sub(r"[\x00-\x1f\x7f\r\n]", " ", t)[:2000].encode("utf-8", "surrogatepass").decode("latin-1")})
+                fill(o.path, k),
+                None,
+                {
+                    n: re.sub(r"[\x00-\x1f\x7f\r\n]", " ", t)[:2000]
+                    .encode("utf-8", "surrogatepass")
+                    .decode("latin-1")
+                },
+            )
 
 
-TABLES = {"POST /v1/projects": "project", "POST /v1/users": "tenant_user", "POST /v1/roles": "role", "POST /v1/keys": "api_key",
-          "POST /v1/issuers": "issuer", "POST /v1/role-assignments": "role_assignment", "POST /v1/jobs": "job", "POST /simulate": "job"}
+TABLES = {
+    "POST /v1/projects": "project",
+    "POST /v1/users": "tenant_user",
+    "POST /v1/roles": "role",
+    "POST /v1/keys": "api_key",
+    "POST /v1/issuers": "issuer",
+    "POST /v1/role-assignments": "role_assignment",
+    "POST /v1/jobs": "job",
+    "POST /simulate": "job",
+}
 
 
 def counts(scene):
-    return {table: scene.world.database.value(f"select count(*) from {table} where tenant_id = %s", str(scene.a.tenant.uuid))
-            for table in set(TABLES.values())}
+    return {
+        table: scene.world.database.value(
+            f"select count(*) from {table} where tenant_id = %s", str(scene.a.tenant.uuid)
+        )
+        for table in set(TABLES.values())
+    }
 
 
 def echo_of(doc, where):
     """The member of an answer that is what was sent."""
     for part in where.strip("/").split("/"):
-        doc = doc[int(part)] if isinstance(doc, list) and part.isdigit() and int(part) < len(doc) else doc.get(part) if isinstance(doc, dict) else None
+        doc = (
+            doc[int(part)]
+            if isinstance(doc, list) and part.isdigit() and int(part) < len(doc)
+            else doc.get(part) if isinstance(doc, dict) else None
+        )
     return doc
 
 
@@ -342,11 +458,20 @@ def side_effects(scene, operation, where, text, answer):
     if answer.status >= 500:
         yield "fails"
     # Lists show what was sent before.
-    if answer.status >= 400 and INSIDES.search(answer.body) and not INSIDES.search(json.dumps(text, ensure_ascii=False).encode("utf-8", "surrogatepass")):
+    if (
+        answer.status >= 400
+        and INSIDES.search(answer.body)
+        and not INSIDES.search(json.dumps(text, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    ):
         yield "tells of the server's insides"
     if b"\r" in answer.body or any("\n" in v or "\r" in v for v in answer.headers.values()):
         yield "has a bare line break where none belongs"
-    if answer.status in (200, 201) and where.startswith("/") and operation.method in ("POST", "PATCH") and where not in ("/project", "/roles/0/role"):
+    if (
+        answer.status in (200, 201)
+        and where.startswith("/")
+        and operation.method in ("POST", "PATCH")
+        and where not in ("/project", "/roles/0/role")
+    ):
         shown = echo_of(answer.json(), where)
         if isinstance(shown, str) and shown != text and shown != text.strip():
             yield f"keeps {shown!r}"
@@ -363,16 +488,24 @@ def test_no_text_is_taken_for_code(scene):
             path, body, headers = build(text)
             answer = scene.send(operation, body, path, headers)
             total[answer.status] += 1
-            wrong += [(operation.name, where, text[:60], fault, answer.status, answer.body[:300])
-                      for fault in side_effects(scene, operation, where, text, answer)]
-            if answer.status in (201, 202) and operation.name in TABLES and "idempotency-replayed" not in answer.headers:
+            wrong += [
+                (operation.name, where, text[:60], fault, answer.status, answer.body[:300])
+                for fault in side_effects(scene, operation, where, text, answer)
+            ]
+            if (
+                answer.status in (201, 202)
+                and operation.name in TABLES
+                and "idempotency-replayed" not in answer.headers
+            ):
                 made[TABLES[operation.name]] += 1
                 if operation.name == "POST /v1/issuers":
                     scene.http.request("DELETE", f"/v1/issuers/{answer.json()['id']}", scene.a.tenant.owner)
                     made["issuer"] -= 1
     after = counts(scene)
-    print(f"\ninjections: {len(ALL)} texts, {len(fields)} places, {sum(total.values())} requests, "
-          f"answers {dict(sorted(total.items()))}, {len(wrong)} wrong")
+    print(
+        f"\ninjections: {len(ALL)} texts, {len(fields)} places, {sum(total.values())} requests, "
+        f"answers {dict(sorted(total.items()))}, {len(wrong)} wrong"
+    )
     if wrong:
         pytest.fail("\n".join(map(str, wrong[:25])))
     assert scene.world.database.tables() == tables
@@ -381,7 +514,8 @@ def test_no_text_is_taken_for_code(scene):
     helpers = {table: after[table] - before[table] - made[table] for table in after}
     # Users that rows made to be asked about, and nothing else.
     assert {t: n for t, n in helpers.items() if n and t != "tenant_user"} == {"role_assignment": 0} or not any(
-        n for t, n in helpers.items() if t not in ("tenant_user", "role_assignment", "api_key")), helpers
+        n for t, n in helpers.items() if t not in ("tenant_user", "role_assignment", "api_key")
+    ), helpers
 
 
 def test_what_was_sent_is_what_is_kept(scene):
@@ -395,12 +529,15 @@ def test_what_was_sent_is_what_is_kept(scene):
             path = "/v1/projects/" + answer.json()["id"]
             shown = scene.http.json("GET", path, owner)["title"]
             assert shown in (text, text.strip()), (text, shown)
-            stored = scene.world.database.value("select title from project where project_id = %s", str(access.uuid_of(answer.json()["id"])))
+            stored = scene.world.database.value(
+                "select title from project where project_id = %s", str(access.uuid_of(answer.json()["id"]))
+            )
             assert stored == shown
     assert kept > 40
 
 
 # --- JSON ----------------------------------------------------------------------------------------------------
+
 
 def post_raw(scene, body):
     return scene.http.request("POST", "/v1/access/check", scene.a.tenant.owner, body)
@@ -422,7 +559,9 @@ def test_json_is_read_as_the_standard_says(scene):
                 if not good:
                     wrong.append((expected, wrapped[:60], answer.status, code))
     n = 2 * (len(RIGHT) + len(WRONG) + len(LEFT_OUT))
-    print(f"\nJSON: {len(RIGHT)} right, {len(WRONG)} wrong, {len(LEFT_OUT)} refused on purpose, {n} requests, {len(wrong)} otherwise")
+    print(
+        f"\nJSON: {len(RIGHT)} right, {len(WRONG)} wrong, {len(LEFT_OUT)} refused on purpose, {n} requests, {len(wrong)} otherwise"
+    )
     assert len(RIGHT) + len(WRONG) + len(LEFT_OUT) >= 150
     if wrong:
         pytest.fail("\n".join(map(str, wrong[:25])))
@@ -437,7 +576,9 @@ def test_depth_is_bounded(scene, depth, status):
         assert answer.status == status, answer.body[:300]
 
 
-@pytest.mark.parametrize("body", [b"", b"\x00", b"\xff" * 100, b"{" * 10_000, b'{"permission":"job:read"}' + b" " * 60_000])
+@pytest.mark.parametrize(
+    "body", [b"", b"\x00", b"\xff" * 100, b"{" * 10_000, b'{"permission":"job:read"}' + b" " * 60_000]
+)
 def test_bodies_that_are_no_documents(scene, body):
     answer = post_raw(scene, body)
     assert answer.status in (200, 400, 413), answer.body[:300]

@@ -2,6 +2,7 @@
 """Every operation of /openapi.json x every kind of credential x every kind of id.  What must answer
 follows from the operation's x-permission, the table of roles in permission.def, and the operation's
 row in access_routes.py."""
+
 import collections
 import re
 import time
@@ -61,10 +62,19 @@ class Scene:
         gone = self.world.tenant("gone")
         self.world.delete(gone)
         time.sleep(1.2)
-        yield from (Credential(name, self.sides["A"], text, state="unknown") for name, text in (
-            ("none", None), ("malformed", "wdn_sk_nonsense"), ("expired key", expired), ("revoked key", revoked),
-            ("key of a disabled user", of_disabled), ("key of a deleted tenant", gone.owner),
-            ("key from elsewhere", a.credential("owner", cidrs=["10.0.0.0/8"])), ("no JWT", "a.b.c")))
+        yield from (
+            Credential(name, self.sides["A"], text, state="unknown")
+            for name, text in (
+                ("none", None),
+                ("malformed", "wdn_sk_nonsense"),
+                ("expired key", expired),
+                ("revoked key", revoked),
+                ("key of a disabled user", of_disabled),
+                ("key of a deleted tenant", gone.owner),
+                ("key from elsewhere", a.credential("owner", cidrs=["10.0.0.0/8"])),
+                ("no JWT", "a.b.c"),
+            )
+        )
 
     def known(self):
         a, b = self.sides["A"], self.sides["B"]
@@ -72,8 +82,9 @@ class Scene:
             yield Credential(role, a, a.tenant.credential(role), may=lambda p, role=role: role_may(role, p))
         yield Credential("nothing", a, a.tenant.credential())
         yield Credential("admin of B", b, b.tenant.credential("admin"), may=lambda p: role_may("admin", p))
-        yield Credential("operator", self.sides["P"], self.world.operator,
-                         may=lambda p: role_may("platform-operator", p))
+        yield Credential(
+            "operator", self.sides["P"], self.world.operator, may=lambda p: role_may("platform-operator", p)
+        )
 
     def special(self):
         a, http = self.sides["A"], self.world.http
@@ -83,15 +94,26 @@ class Scene:
         token = http.json("POST", "/v1/auth/token", a.tenant.credential("viewer"), {})["access_token"]
         yield Credential("token of a viewer", a, token, may=lambda p: role_may("viewer", p), kind="token")
         support = self.world.support(a.tenant, role="viewer")["access_token"]
-        yield Credential("support as viewer", a, support, kind="support",
-                         may=lambda p: role_may("viewer", p) and p != "token:create")
+        yield Credential(
+            "support as viewer",
+            a,
+            support,
+            kind="support",
+            may=lambda p: role_may("viewer", p) and p != "token:create",
+        )
         scoped = a.tenant.credential("owner", scopes=["job:read", "project:read"])
-        yield Credential("owner's key for job:read", a, scoped,
-                         may=lambda p: p in ("any", "none", "job:read", "project:read"))
+        yield Credential(
+            "owner's key for job:read", a, scoped, may=lambda p: p in ("any", "none", "job:read", "project:read")
+        )
         elsewhere = a.tenant.project()
         member = a.tenant.credential(("admin", elsewhere), ("engineer", elsewhere))
-        yield Credential("admin of another project", a, member, limited=True, may=lambda p: p in ("any", "none") or (
-            role_may("admin", p) and access.PERMISSIONS[p][0] == "project"))
+        yield Credential(
+            "admin of another project",
+            a,
+            member,
+            limited=True,
+            may=lambda p: p in ("any", "none") or (role_may("admin", p) and access.PERMISSIONS[p][0] == "project"),
+        )
 
     def close(self):
         self.world.close()
@@ -119,7 +141,10 @@ def other_ids(scene, operation, credential):
     for place in dict.fromkeys((places[-1], places[0])) if places else ():
         suffix = "" if place == places[-1] else " " + place
         found["random" + suffix] = {**own, place: random_id(PREFIXES[place]) if place in PREFIXES else names[place]}
-        found["malformed" + suffix] = {**own, place: f"{PREFIXES[place]}_{'u' * 26}" if place in PREFIXES else "%20%22"}
+        found["malformed" + suffix] = {
+            **own,
+            place: f"{PREFIXES[place]}_{'u' * 26}" if place in PREFIXES else "%20%22",
+        }
         if place not in PREFIXES:
             continue
         another = next(p for p in ("user", "key") if p != place)
@@ -152,7 +177,9 @@ def cells_of(scene, operation, credential, own=True):
         body = row.body(credential.side) if able else {}
     query = row.query(credential.side) if row.query else ""
     if own:
-        yield Cell(operation, credential, "own", fill(operation.path, ids_of(credential, operation, row)) + query, body)
+        yield Cell(
+            operation, credential, "own", fill(operation.path, ids_of(credential, operation, row)) + query, body
+        )
     for kind, ids in other_ids(scene, operation, credential).items():
         known = {p: ids.get(p, random_id(PREFIXES.get(p, "usr"))) for p in operation.places}
         yield Cell(operation, credential, kind, fill(operation.path, known) + query, body)
@@ -179,8 +206,9 @@ def expected(cell):
 
 
 def ask(http, cell):
-    return http.request(cell.operation.method, cell.path, cell.credential.text, cell.body,
-                        {"X-Request-Id": "the-same-id-each-time"})
+    return http.request(
+        cell.operation.method, cell.path, cell.credential.text, cell.body, {"X-Request-Id": "the-same-id-each-time"}
+    )
 
 
 class Findings:
@@ -194,8 +222,9 @@ class Findings:
         self.cells += 1
         self.statuses[answer.status // 100] += 1
         if answer.status not in statuses or (code and answer.problem() != code):
-            self.wrong.append((cell.operation.name, cell.credential.name, cell.kind, answer.status, statuses,
-                               answer.body[:300]))
+            self.wrong.append(
+                (cell.operation.name, cell.credential.name, cell.kind, answer.status, statuses, answer.body[:300])
+            )
         if answer.status >= 400 and answer.headers.get("content-type") != "application/problem+json":
             self.wrong.append((cell.operation.name, cell.credential.name, cell.kind, "no problem document"))
 
@@ -211,6 +240,7 @@ PAIRS = (("foreign", "random"), ("foreign tenant", "random tenant"), ("foreign n
 
 # --- tests -------------------------------------------------------------------------------------------
 
+
 def test_every_operation_has_a_row_and_every_row_an_operation(scene):
     served = {operation.name for operation in scene.operations}
     assert sorted(served - set(ROWS)) == [], "these operations need a row in access_routes.py"
@@ -221,8 +251,12 @@ def test_the_served_roles_are_those_of_the_table(scene):
     """So that what is expected below is what the program says of itself."""
     a = scene.sides["A"].tenant
     listed = scene.world.http.json("GET", "/v1/permissions", a.owner)["data"]
-    assert {row["name"]: row["level"] for row in listed} == {p: level for p, (level, _) in access.PERMISSIONS.items()}
-    served = {row["name"]: set(row["permissions"]) for row in scene.world.http.json("GET", "/v1/roles", a.owner)["data"]}
+    assert {row["name"]: row["level"] for row in listed} == {
+        p: level for p, (level, _) in access.PERMISSIONS.items()
+    }
+    served = {
+        row["name"]: set(row["permissions"]) for row in scene.world.http.json("GET", "/v1/roles", a.owner)["data"]
+    }
     for role in access.SYSTEM_ROLES:
         assert served[role] == {p for p in access.PERMISSIONS if role_may(role, p)}, role
     for operation in scene.operations:
@@ -257,16 +291,27 @@ def test_each_cell_of_the_matrix_answers_as_the_tables_say(scene):
                 answer = answers[cell.kind] = (ask(http, cell), cell)
                 findings.check(cell, answer[0])
                 if credential.state == "unknown" and operation.permission != "none":
-                    unauthenticated[credential.text is not None].add(
-                        access.without_variables(answer[0]))
+                    unauthenticated[credential.text is not None].add(access.without_variables(answer[0]))
             for one, other in PAIRS:
-                if one in answers and other in answers and not alike(
-                        answers[one][0], answers[other][0], answers[one][1].path, answers[other][1].path):
-                    findings.wrong.append((operation.name, credential.name, "foreign differs from random",
-                                           answers[one][0].body, answers[other][0].body))
-    print(f"\nmatrix: {len(scene.operations)} operations, {len(scene.credentials)} credentials, {findings.cells} cells, "
-          f"answers {dict(sorted((f'{k}xx', n) for k, n in findings.statuses.items()))}, "
-          f"unexpected {len(findings.wrong)}")
+                if (
+                    one in answers
+                    and other in answers
+                    and not alike(answers[one][0], answers[other][0], answers[one][1].path, answers[other][1].path)
+                ):
+                    findings.wrong.append(
+                        (
+                            operation.name,
+                            credential.name,
+                            "foreign differs from random",
+                            answers[one][0].body,
+                            answers[other][0].body,
+                        )
+                    )
+    print(
+        f"\nmatrix: {len(scene.operations)} operations, {len(scene.credentials)} credentials, {findings.cells} cells, "
+        f"answers {dict(sorted((f'{k}xx', n) for k, n in findings.statuses.items()))}, "
+        f"unexpected {len(findings.wrong)}"
+    )
     if findings.wrong:
         pytest.fail("\n".join(map(str, findings.wrong[:40])))
     assert findings.statuses[5] == 0
@@ -282,8 +327,11 @@ def test_asking_for_what_is_not_ones_own_changes_nothing(scene):
     for credential in scene.credentials:
         if credential.name in ("owner", "admin of B"):
             for operation in scene.operations:
-                asked += [cell for cell in cells_of(scene, operation, credential, own=False)
-                          if cell.kind.startswith("foreign")]
+                asked += [
+                    cell
+                    for cell in cells_of(scene, operation, credential, own=False)
+                    if cell.kind.startswith("foreign")
+                ]
     quiet = ("audit_log", "audit_head", "rate_use")  # refusals are recorded
     before = {letter: database.checksums(tenants[letter], quiet) for letter in "AB"}
     for cell in asked:
@@ -291,12 +339,16 @@ def test_asking_for_what_is_not_ones_own_changes_nothing(scene):
         if answer.status < 400:
             gone.append((cell.operation.name, cell.credential.name, answer.status))
         if cell.operation.method == "GET":
-            pair = [http.request("HEAD", path, cell.credential.text, None, {"X-Request-Id": "the-same-id-each-time"})
-                    for path in (cell.path, re.sub(r"(?<=_)[0-9a-z]{26}", lambda m: random_id("x")[2:], cell.path))]
+            pair = [
+                http.request("HEAD", path, cell.credential.text, None, {"X-Request-Id": "the-same-id-each-time"})
+                for path in (cell.path, re.sub(r"(?<=_)[0-9a-z]{26}", lambda m: random_id("x")[2:], cell.path))
+            ]
             assert alike(*pair, cell.path) and pair[0].body == b"", cell
     after = {letter: database.checksums(tenants[letter], quiet) for letter in "AB"}
-    print(f"\nforeign ids: {len(asked)} requests, {len(gone)} answered, rows changed: "
-          f"{[t for letter in 'AB' for t in before[letter] if before[letter][t] != after[letter][t]]}")
+    print(
+        f"\nforeign ids: {len(asked)} requests, {len(gone)} answered, rows changed: "
+        f"{[t for letter in 'AB' for t in before[letter] if before[letter][t] != after[letter][t]]}"
+    )
     assert len(asked) > 40
     assert not gone
     assert after == before
@@ -311,35 +363,53 @@ REFERENCES = {
     "POST /v1/access/check /user": ("usr", lambda s, i: ("", {"permission": "job:read", "user": i})),
     "POST /v1/access/check /key": ("key", lambda s, i: ("", {"permission": "job:read", "key": i})),
     "POST /v1/users /issuer": ("iss", lambda s, i: ("", {"name": s.unique("u"), "issuer": i, "subject": "s"})),
-    "POST /v1/users /roles/project": ("prj", lambda s, i: ("", {"name": s.unique("u"), "roles": [
-        {"role": "viewer", "project": i}]})),
+    "POST /v1/users /roles/project": (
+        "prj",
+        lambda s, i: ("", {"name": s.unique("u"), "roles": [{"role": "viewer", "project": i}]}),
+    ),
     "PATCH /v1/users/{user} /issuer": ("iss", lambda s, i: ("", {"issuer": i, "subject": "s"})),
     "GET /v1/role-assignments ?user": ("usr", lambda s, i: (f"?user={i}", None)),
     "GET /v1/role-assignments ?key": ("key", lambda s, i: (f"?key={i}", None)),
     "GET /v1/role-assignments ?project": ("prj", lambda s, i: (f"?project={i}", None)),
     "POST /v1/role-assignments /user": ("usr", lambda s, i: ("", {"user": i, "role": "viewer"})),
     "POST /v1/role-assignments /key": ("key", lambda s, i: ("", {"key": i, "role": "viewer"})),
-    "POST /v1/role-assignments /project": ("prj", lambda s, i: ("", {
-        "user": s.ids["user"], "role": "viewer", "project": i})),
+    "POST /v1/role-assignments /project": (
+        "prj",
+        lambda s, i: ("", {"user": s.ids["user"], "role": "viewer", "project": i}),
+    ),
     "GET /v1/keys ?user": ("usr", lambda s, i: (f"?user={i}", None)),
     "POST /v1/keys /user": ("usr", lambda s, i: ("", {"name": s.unique("k"), "user": i})),
-    "POST /v1/keys /roles/project": ("prj", lambda s, i: ("", {"name": s.unique("k"), "roles": [
-        {"role": "viewer", "project": i}]})),
-    "POST /v1/issuers /rules/project": ("prj", lambda s, i: ("", {**s.issuer(), "rules": [
-        {"claim": "groups", "value": "x", "role": "viewer", "project": i}]})),
-    "PATCH /v1/issuers/{issuer} /rules/project": ("prj", lambda s, i: ("", {"rules": [
-        {"claim": "groups", "value": "x", "role": "viewer", "project": i}]})),
+    "POST /v1/keys /roles/project": (
+        "prj",
+        lambda s, i: ("", {"name": s.unique("k"), "roles": [{"role": "viewer", "project": i}]}),
+    ),
+    "POST /v1/issuers /rules/project": (
+        "prj",
+        lambda s, i: (
+            "",
+            {**s.issuer(), "rules": [{"claim": "groups", "value": "x", "role": "viewer", "project": i}]},
+        ),
+    ),
+    "PATCH /v1/issuers/{issuer} /rules/project": (
+        "prj",
+        lambda s, i: ("", {"rules": [{"claim": "groups", "value": "x", "role": "viewer", "project": i}]}),
+    ),
     "GET /v1/quota ?project": ("prj", lambda s, i: (f"?project={i}", None)),
     "GET /v1/jobs ?project": ("prj", lambda s, i: (f"?project={i}", None)),
 }
 # The same by names, which tell nothing of another tenant either.
 NAMED = {
-    "POST /v1/jobs /project": ("project", lambda s, n: {"environment": "python", "command": ["true"], "project": n}),
+    "POST /v1/jobs /project": (
+        "project",
+        lambda s, n: {"environment": "python", "command": ["true"], "project": n},
+    ),
     "POST /v1/users /roles/role": ("role", lambda s, n: {"name": s.unique("u"), "roles": [{"role": n}]}),
     "POST /v1/role-assignments /role": ("role", lambda s, n: {"user": s.ids["user"], "role": n}),
     "POST /v1/roles /base": ("role", lambda s, n: {"name": s.unique("r"), "permissions": ["job:read"], "base": n}),
-    "POST /v1/issuers /rules/role": ("role", lambda s, n: {**s.issuer(), "rules": [
-        {"claim": "c", "value": "x", "role": n}]}),
+    "POST /v1/issuers /rules/role": (
+        "role",
+        lambda s, n: {**s.issuer(), "rules": [{"claim": "c", "value": "x", "role": n}]},
+    ),
 }
 
 
@@ -383,8 +453,9 @@ def refer(scene, name, reference, ids):
     method, path, _ = name.split(" ")
     for one in ids:
         query, body = reference(side, one)
-        yield scene.world.http.request(method, fill(path, side.ids) + query, side.tenant.owner, body,
-                                       {"X-Request-Id": "the-same-id-each-time"})
+        yield scene.world.http.request(
+            method, fill(path, side.ids) + query, side.tenant.owner, body, {"X-Request-Id": "the-same-id-each-time"}
+        )
 
 
 def test_ids_of_others_in_bodies_and_queries_are_unknown_ids(scene):
@@ -398,7 +469,10 @@ def test_ids_of_others_in_bodies_and_queries_are_unknown_ids(scene):
         ids = [i if isinstance(i, str) else i.decode() for i in ids]
         assert foreign.status < 500, (name, foreign.body)
         assert access.without_variables(foreign, *ids) == access.without_variables(unknown, *ids), (
-            name, foreign.body, unknown.body)
+            name,
+            foreign.body,
+            unknown.body,
+        )
         if foreign.status < 300:  # a filter: nothing of theirs
             assert b'"data":[]' in foreign.body, (name, foreign.body)
         else:
@@ -407,8 +481,10 @@ def test_ids_of_others_in_bodies_and_queries_are_unknown_ids(scene):
 
 
 def test_names_of_others_are_unknown_names(scene):
-    theirs = {"role": scene.sides["B"].role_name, "project": scene.sides["B"].tenant.post(
-        "/v1/projects", {"name": "only-theirs"})["name"]}
+    theirs = {
+        "role": scene.sides["B"].role_name,
+        "project": scene.sides["B"].tenant.post("/v1/projects", {"name": "only-theirs"})["name"],
+    }
     nobodys = {"role": "only-in-none", "project": "only-nobodys"}
     for name, (what, reference) in NAMED.items():
         foreign, unknown = refer(scene, name, lambda s, n: ("", reference(s, n)), (theirs[what], nobodys[what]))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two tenants over a pool of two connections, with requests given up halfway and connections of the
 database killed: nobody ever gets a row of somebody else."""
+
 import collections
 import multiprocessing
 import os
@@ -79,7 +80,7 @@ class Client:
         if self.http.socket is None:
             self.http.open()
         try:
-            self.http.socket.sendall(message[:self.rng.choice((len(message) // 2, len(message), len(message)))])
+            self.http.socket.sendall(message[: self.rng.choice((len(message) // 2, len(message), len(message)))])
             if self.rng.random() < 0.5:
                 time.sleep(self.rng.random() * 0.002)
         except OSError:
@@ -108,8 +109,15 @@ def describe(world, name):
     key = t.key_of(user)[0]
     jobs = [t.job(name=f"{canary}-{i}") for i in range(20)]
     secrets = [canary, t.id, str(t.uuid), project, user, key, t.owner_user, t.owner_key_id, *jobs]
-    return {"key": t.owner, "uuid": str(t.uuid), "canary": canary, "project": project, "user": user, "jobs": jobs,
-            "secrets": [s.encode() for s in secrets]}
+    return {
+        "key": t.owner,
+        "uuid": str(t.uuid),
+        "canary": canary,
+        "project": project,
+        "user": user,
+        "jobs": jobs,
+        "secrets": [s.encode() for s in secrets],
+    }
 
 
 @pytest.fixture
@@ -126,8 +134,11 @@ def kill_backends(world, processes):
     killed, each = 0, REQUESTS * KILLED
     started = time.monotonic()
     while any(p.is_alive() for p in processes):
-        killed += len(world.database.rows(
-            "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'wardian_api' order by random() limit 1"))
+        killed += len(
+            world.database.rows(
+                "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'wardian_api' order by random() limit 1"
+            )
+        )
         pause = 0.04 if killed < each else 0.2
         time.sleep(pause)
         assert time.monotonic() - started < 900
@@ -138,13 +149,24 @@ def foreign_rows(database, tenants):
     """Rows with one tenant's canary that lie in another tenant."""
     found = []
     for t in tenants:
-        for table, column in (("project", "name"), ("project", "title"), ("tenant_user", "name"), ("job", "name"),
-                              ("job_manifest", "manifest::text"), ("audit_log", "entry::text")):
-            n = database.value(f"select count(*) from {table} where {column} like %s and tenant_id <> %s",
-                               f"%{t['canary']}%", t["uuid"])
+        for table, column in (
+            ("project", "name"),
+            ("project", "title"),
+            ("tenant_user", "name"),
+            ("job", "name"),
+            ("job_manifest", "manifest::text"),
+            ("audit_log", "entry::text"),
+        ):
+            n = database.value(
+                f"select count(*) from {table} where {column} like %s and tenant_id <> %s",
+                f"%{t['canary']}%",
+                t["uuid"],
+            )
             platform = table == "audit_log" and database.value(
-                "select count(*) from audit_log where entry::text like %s and tenant_id = %s", f"%{t['canary']}%",
-                access.PLATFORM)
+                "select count(*) from audit_log where entry::text like %s and tenant_id = %s",
+                f"%{t['canary']}%",
+                access.PLATFORM,
+            )
             if n - (platform or 0):
                 found.append((table, column, n))
     return found
@@ -154,8 +176,10 @@ def test_aborts_and_killed_connections_mix_nobodys_rows(world):
     tenants = [describe(world, name) for name in ("alpha", "beta")]
     results = multiprocessing.Queue()
     context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=work, args=(world.daemon.port, tenants, seed, REQUESTS // PROCESSES, results))
-                 for seed in range(PROCESSES)]
+    processes = [
+        context.Process(target=work, args=(world.daemon.port, tenants, seed, REQUESTS // PROCESSES, results))
+        for seed in range(PROCESSES)
+    ]
     started = time.monotonic()
     for p in processes:
         p.start()
@@ -168,8 +192,10 @@ def test_aborts_and_killed_connections_mix_nobodys_rows(world):
     for found, _, _ in reports:
         total.update(found)
     foreign, broken = ([x for r in reports for x in r[i]] for i in (1, 2))
-    print(f"\npool of 2: {sum(total.values())} requests in {seconds:.1f} s, {total['given up']} given up, "
-          f"{killed} connections killed, answers {dict(sorted((str(k), n) for k, n in total.items()))}")
+    print(
+        f"\npool of 2: {sum(total.values())} requests in {seconds:.1f} s, {total['given up']} given up, "
+        f"{killed} connections killed, answers {dict(sorted((str(k), n) for k, n in total.items()))}"
+    )
     assert not foreign, foreign[:10]
     assert not broken, broken[:10]
     assert foreign_rows(world.database, tenants) == []

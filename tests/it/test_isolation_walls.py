@@ -5,6 +5,7 @@ role.  Here each is taken away while the other stands.
 The oracle is the same for both: what tenant A gets must not depend on whether tenant B has any rows,
 and must leave B's rows as they are.  So everything is run twice in one transaction that is never
 committed, the second time without a row of B, and compared."""
+
 import collections
 import datetime
 import uuid
@@ -16,7 +17,7 @@ import pytest
 import access
 import wardian
 from access_routes import JWK
-from access_sql import Statement, Rows, statements, variants
+from access_sql import Rows, statements, variants
 from test_outside_database import Server
 
 # Statements that B's own rows cannot make tell anything, or that have no business with tenants.
@@ -38,8 +39,19 @@ UNFILTERED = {"isolation_foreign_ids"}
 # Arguments that the text of the statement does not tell.
 GIVEN = {
     "job_accept": lambda rows, i: {
-        2: uuid.uuid4(), 3: rows.value("job_day", "project_id", i), 4: "python", 5: "digest", 7: {}, 8: 0, 9: 1000,
-        10: 1 << 20, 12: {}, 13: 1, 14: (rows.value("job_day", "day", i) - datetime.date(1970, 1, 1)).days, 15: 1 << 40},
+        2: uuid.uuid4(),
+        3: rows.value("job_day", "project_id", i),
+        4: "python",
+        5: "digest",
+        7: {},
+        8: 0,
+        9: 1000,
+        10: 1 << 20,
+        12: {},
+        13: 1,
+        14: (rows.value("job_day", "day", i) - datetime.date(1970, 1, 1)).days,
+        15: 1 << 40,
+    },
     "identity_key_forget": lambda rows, i: {2: 1},  # all but the newest, which has roles
     "identity_key_forget_roles": lambda rows, i: {2: 0},
     "identity_rule_issuer": lambda rows, i: {2: rows.value("role", "name", i), 3: None},
@@ -88,20 +100,52 @@ class Walls:
         access.wait_job(world.http, t.owner, job)
         world.limits(t, jobs_running=0, keys=500)
         t.http.json("POST", "/v1/jobs", t.owner, {"environment": "python", "command": ["true"]})
-        t.http.request("POST", "/v1/jobs", t.owner, {"environment": "python", "command": ["true"]},
-                       {"Idempotency-Key": "again"}).json(201)
+        t.http.request(
+            "POST",
+            "/v1/jobs",
+            t.owner,
+            {"environment": "python", "command": ["true"]},
+            {"Idempotency-Key": "again"},
+        ).json(201)
         project, bare_project = t.project(), t.project()
         role, name_of_role = t.role("job:read", "project:read")
         t.role("job:read")
-        issuer = t.post("/v1/issuers", {"name": "idp", "url": "https://id.example.com", "jwks": {"keys": [JWK]}, "rules": [
-            {"claim": "*", "role": name_of_role, "project": project}]})["id"]
-        t.post("/v1/issuers", {"name": "bare", "url": "https://bare.example.com", "jwks": {"keys": [JWK]}, "rules": [
-            {"claim": "*", "role": "viewer"}]})
-        t.post("/v1/users", {"name": "linked", "kind": "person", "email": "l@example.com", "issuer": issuer, "subject": "sub",
-                             "roles": [{"role": "engineer", "project": project}]})
+        issuer = t.post(
+            "/v1/issuers",
+            {
+                "name": "idp",
+                "url": "https://id.example.com",
+                "jwks": {"keys": [JWK]},
+                "rules": [{"claim": "*", "role": name_of_role, "project": project}],
+            },
+        )["id"]
+        t.post(
+            "/v1/issuers",
+            {
+                "name": "bare",
+                "url": "https://bare.example.com",
+                "jwks": {"keys": [JWK]},
+                "rules": [{"claim": "*", "role": "viewer"}],
+            },
+        )
+        t.post(
+            "/v1/users",
+            {
+                "name": "linked",
+                "kind": "person",
+                "email": "l@example.com",
+                "issuer": issuer,
+                "subject": "sub",
+                "roles": [{"role": "engineer", "project": project}],
+            },
+        )
         t.user(), t.user()
-        key, text = t.key_of(t.user("engineer", (name_of_role, project)), scopes=["job:read"], cidrs=["127.0.0.0/8"],
-                             roles=[{"role": "viewer", "project": project}])
+        key, text = t.key_of(
+            t.user("engineer", (name_of_role, project)),
+            scopes=["job:read"],
+            cidrs=["127.0.0.0/8"],
+            roles=[{"role": "viewer", "project": project}],
+        )
         bare_key, limited_key = t.key_of(t.user())[0], t.key_of(t.user(), roles=[{"role": "viewer"}])[0]
         for revoked in (bare_key, limited_key):  # in this order: GIVEN
             assert t.http.request("DELETE", f"/v1/keys/{revoked}", t.owner).status == 204
@@ -115,14 +159,17 @@ class Walls:
     def add(self, tenant):
         """What takes a simulator, or a day, to come about."""
         for text in (
-                "insert into result (tenant_id, job_id, name, value) select tenant_id, job_id, 'r', 1 from job where tenant_id = %s",
-                "insert into metric (tenant_id, job_id, name, number, step, value) "
-                "select tenant_id, job_id, 'm', 0, 0, 1 from job where tenant_id = %s",
-                "insert into token_revocation (tenant_id, token_id, expires_at) values (%s, gen_random_uuid(), '2001-01-01')"):
+            "insert into result (tenant_id, job_id, name, value) select tenant_id, job_id, 'r', 1 from job where tenant_id = %s",
+            "insert into metric (tenant_id, job_id, name, number, step, value) "
+            "select tenant_id, job_id, 'm', 0, 0, 1 from job where tenant_id = %s",
+            "insert into token_revocation (tenant_id, token_id, expires_at) values (%s, gen_random_uuid(), '2001-01-01')",
+        ):
             self.database.rows(text, tenant)
         if not self.database.value("select count(*) from rate_use where tenant_id = %s", tenant):
-            self.database.rows("insert into rate_use (tenant_id, bucket, node_id, spent) values (%s, 'tenant', gen_random_uuid(), 1)",
-                               tenant)
+            self.database.rows(
+                "insert into rate_use (tenant_id, bucket, node_id, spent) values (%s, 'tenant', gen_random_uuid(), 1)",
+                tenant,
+            )
 
     def close(self):
         self.database.close()
@@ -135,7 +182,9 @@ class Walls:
         self.database.rows("savepoint types")
         try:
             self.database.rows(f"prepare asked as {text}")
-            found = self.database.value("select parameter_types::text[] from pg_prepared_statements where name = 'asked'")
+            found = self.database.value(
+                "select parameter_types::text[] from pg_prepared_statements where name = 'asked'"
+            )
             self.database.rows("deallocate asked")
             return found
         finally:
@@ -152,8 +201,10 @@ class Walls:
             types = ", ".join(run.types)
             cursor.execute(f"prepare asked ({types}) as {run.text}" if types else f"prepare asked as {run.text}")
             places = ", ".join(["%s"] * len(run.types))
-            cursor.execute(f"execute asked ({places})" if places else "execute asked",
-                           (run.tenant, *map(adapted, run.arguments, run.types[1:])) if places else None)
+            cursor.execute(
+                f"execute asked ({places})" if places else "execute asked",
+                (run.tenant, *map(adapted, run.arguments, run.types[1:])) if places else None,
+            )
             found = sorted(map(shown, cursor.fetchall())) if cursor.description else cursor.rowcount
             cursor.execute("deallocate asked")
             cursor.execute("reset role")
@@ -183,8 +234,11 @@ class Walls:
         self.without_b()
         without = [self.execute(run)[0] for run in runs]
         self.database.connection.rollback()
-        return [(run, found, other) for run, (found, changed), other in zip(runs, with_b, without)
-                if found != other or (changed is not None and changed != before)]
+        return [
+            (run, found, other)
+            for run, (found, changed), other in zip(runs, with_b, without)
+            if found != other or (changed is not None and changed != before)
+        ]
 
     def disable_security(self):
         for table in self.tables:
@@ -197,7 +251,9 @@ def adapted(value, kind):
         return psycopg2.extras.Json(value)
     if kind == "text" and isinstance(value, (dict, list)):
         return str(value)
-    return [str(v) for v in value] if kind == "uuid[]" and value else str(value) if kind == "uuid" and value else value
+    return (
+        [str(v) for v in value] if kind == "uuid[]" and value else str(value) if kind == "uuid" and value else value
+    )
 
 
 def shown(row):
@@ -219,7 +275,9 @@ def driven(walls):
         if statement.name in NOT_DRIVEN:
             continue
         types = walls.types(statement.text, statement.n)
-        for i, arguments in enumerate(variants(statement, types, walls.rows, walls.tables, GIVEN.get(statement.name))):
+        for i, arguments in enumerate(
+            variants(statement, types, walls.rows, walls.tables, GIVEN.get(statement.name))
+        ):
             runs.append(Run(statement, i, "control", statement.text, walls.b, walls.b, arguments, types))
     found = collections.defaultdict(list)
     for run, _, _ in walls.compare(runs):
@@ -229,15 +287,19 @@ def driven(walls):
 
 
 def report(leaks):
-    return "\n".join(f"{run.statement.name} ({run.kind}): {found} instead of {other}; {run.arguments}"[:400]
-                     for run, found, other in leaks[:20])
+    return "\n".join(
+        f"{run.statement.name} ({run.kind}): {found} instead of {other}; {run.arguments}"[:400]
+        for run, found, other in leaks[:20]
+    )
 
 
 def test_every_statement_is_driven_or_says_why_not(walls, driven):
     names = {statement.name for statement in statements("api")}
     asked = {statement.name for statement in driven}
     missing = names - asked - set(NOT_DRIVEN)
-    print(f"\nwalls: {len(names)} statements of wardian_api, {len(asked)} driven, {len(NOT_DRIVEN)} not for a reason")
+    print(
+        f"\nwalls: {len(names)} statements of wardian_api, {len(asked)} driven, {len(NOT_DRIVEN)} not for a reason"
+    )
     assert not missing, sorted(missing)
     assert not set(NOT_DRIVEN) - names
 
@@ -257,16 +319,21 @@ def test_row_level_security_holds_without_the_statements_filters(walls, driven):
     walls.disable_security()
     bare = {(run.statement.name, run.kind) for run, _, _ in walls.compare(runs)}
     made = {(run.statement.name, run.kind) for run in runs}
-    print(f"\nfirst wall down: {len(made)} mutants, {len(leaks)} leak; {len(bare)} of them would without the second wall")
+    print(
+        f"\nfirst wall down: {len(made)} mutants, {len(leaks)} leak; {len(bare)} of them would without the second wall"
+    )
     if leaks:
         pytest.fail(report(leaks))
     assert len(bare) > len(made) / 2, "the arguments do not reach what the filters protect"
 
 
 def test_the_statements_filters_hold_without_row_level_security(walls, driven):
-    runs = [Run(statement, i, "as it is", statement.text, walls.a, None, arguments, types)
-            for statement, sets in driven.items() for i, (arguments, types) in enumerate(sets)
-            if statement.name not in UNFILTERED]
+    runs = [
+        Run(statement, i, "as it is", statement.text, walls.a, None, arguments, types)
+        for statement, sets in driven.items()
+        for i, (arguments, types) in enumerate(sets)
+        if statement.name not in UNFILTERED
+    ]
     walls.disable_security()
     leaks = walls.compare(runs)
     print(f"\nsecond wall down: {len(runs)} runs of {len(driven)} statements, {len(leaks)} leak")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tokens against the running daemon: those of a tenant's issuer and the daemon's own, forged in every
 way that is known; what the right ones may do; and how they end."""
+
 import json
 import os
 import pathlib
@@ -20,9 +21,9 @@ from jwcrypto import jwt as jose_jwt
 
 import access
 import wardian
-from jwt_forge import ALGORITHMS, Key, b64, claims, compact, hmac_signed, other_half, signed, unb64, with_payload
+from jwt_cases import URL, forgeries
+from jwt_forge import ALGORITHMS, Key, b64, claims, other_half, signed, unb64
 
-URL = "https://id.example.com/realms/sim"
 RULES = [
     {"claim": "groups", "value": "sim-admins", "role": "admin"},
     {"claim": "groups", "value": "sim-engineers", "role": "engineer"},
@@ -45,13 +46,23 @@ class Scene:
             self.stranger = Key("ES256", "es256")
             self.project = self.a.project()
             self.own_role = self.a.role("job:read")[1]
-            rules = [*RULES, {"claim": "team", "value": "wing", "role": "engineer", "project": self.project},
-                     {"claim": "own", "value": "yes", "role": self.own_role}]
-            self.issuer = self.a.post("/v1/issuers", {
-                "name": "idp", "url": URL, "jwks": {"keys": [k.jwk() for k in self.keys.values()]}, "rules": rules})
+            rules = [
+                *RULES,
+                {"claim": "team", "value": "wing", "role": "engineer", "project": self.project},
+                {"claim": "own", "value": "yes", "role": self.own_role},
+            ]
+            self.issuer = self.a.post(
+                "/v1/issuers",
+                {
+                    "name": "idp",
+                    "url": URL,
+                    "jwks": {"keys": [k.jwk() for k in self.keys.values()]},
+                    "rules": rules,
+                },
+            )
             self.audience = self.issuer["audience"]
             pem = (self.daemon.state / "token.key").read_bytes()
-            private = serialization.load_pem_private_key(pem[pem.index(b"-----BEGIN"):], None)
+            private = serialization.load_pem_private_key(pem[pem.index(b"-----BEGIN") :], None)
             kid = self.http.json("GET", "/.well-known/jwks.json")["keys"][0]["kid"]
             self.daemon_key = Key("ES256", kid, private)
             self.owner = self.http.json("POST", "/v1/auth/token", self.a.owner, {})["access_token"]
@@ -82,118 +93,6 @@ def scene():
     made.close()
 
 
-# --- forgeries -------------------------------------------------------------------------------------
-
-def header_cases(s):
-    """The issuer's ES256 key signs, whatever the header says."""
-    k = s.keys["ES256"]
-    for value in ("none", "None", "nOnE", "es256", "ES256 ", "", None, 256, ["ES256"], "HS256", "ES512", "ES256K", "dir"):
-        yield f"alg {value!r}", signed(k, s.claims(), alg=value) if value is not None else signed(k, s.claims(), alg=None)
-    for name, value in (("crit", ["b64"]), ("crit", []), ("b64", False), ("zip", "DEF"), ("enc", "A128GCM"),
-                        ("cty", "JWT"), ("jku", "http://127.0.0.1:9/jwks"), ("jku", "file:///etc/passwd"),
-                        ("x5u", "http://127.0.0.1:9/pem"), ("x5c", ["MIIB"]), ("jwk", s.stranger.jwk())):
-        yield f"{name} {str(value)[:24]}", signed(s.stranger if name == "jwk" else k, s.claims(), {name: value})
-    for value in ("../../../../dev/null", "x' or '1'='1", "es256|sleep 9", "es257", "ES256", "", 0, ["es256"],
-                  "k" * 129, "es256\0x", None):
-        yield f"kid {str(value)[:20]!r}", signed(k, s.claims(), kid=value)
-    for value in ("logout+jwt", 1, ["at+jwt"], "at+jwt ", "text/at+jwt", "JWE"):
-        yield f"typ {value!r}", signed(k, s.claims(), typ=value)
-    yield "alg twice", compact('{"alg":"ES256","kid":"es256","typ":"at+jwt","alg":"ES256"}', s.claims(), k.sign)
-    yield "alg twice, escaped", compact('{"alg":"ES256","kid":"es256","typ":"at+jwt","\\u0061lg":"none"}', s.claims(), k.sign)
-    yield "header an array", compact("[]", s.claims(), k.sign)
-
-
-def confusion_cases(s):
-    """The right kid with another algorithm or another key."""
-    rs, ec = s.keys["RS256"], s.keys["ES256"]
-    for kid, alg, signer, how in (
-            ("rs256", "PS256", rs, "PS256"), ("rs256", "RS384", rs, "RS384"), ("rs256", "RS512", rs, "RS512"),
-            ("ps256", "RS256", s.keys["PS256"], "RS256"), ("ps256", "PS256", s.keys["PS256"], "RS256"),
-            ("rs256", "RS256", rs, "PS256"), ("es256", "ES384", ec, None), ("es384", "ES256", s.keys["ES384"], None),
-            ("es256", "ES256", s.keys["ES384"], None), ("es256", "EdDSA", s.keys["EdDSA"], None),
-            ("eddsa", "ES256", ec, None), ("es256", "ES256", s.stranger, None), ("es256", "RS256", rs, None)):
-        text = compact({"alg": alg, "kid": kid, "typ": "at+jwt"}, s.claims(), lambda d, k=signer, h=how: k.sign(d, h))
-        yield f"{alg} for {kid}, signed by {signer.kid} as {how}", text
-    for kid, secret in (("rs256", rs.public_pem()), ("es256", ec.public_pem()), ("rs256", json.dumps(rs.jwk()).encode()),
-                        ("es256", b""), ("es256", b"secret")):
-        yield f"HS256 with {secret[:12]!r} of {kid}", hmac_signed({"alg": "HS256", "kid": kid, "typ": "at+jwt"}, s.claims(), secret)
-    yield "RS256 header over an HMAC", hmac_signed({"alg": "RS256", "kid": "rs256", "typ": "at+jwt"}, s.claims(), rs.public_pem())
-
-
-def form_cases(s):
-    """What is left of a right token."""
-    right = s.token()
-    head, payload, signature = right.split(".")
-    raw = unb64(signature)
-    yield from (
-        ("no signature", f"{head}.{payload}."), ("two parts", f"{head}.{payload}"), ("four parts", right + ".x"),
-        ("five parts", right + ".x.y"), ("no payload", f"{head}..{signature}"), ("no header", f".{payload}.{signature}"),
-        ("only dots", ".."), ("padding", right + "=="), ("text behind", right + "!!!!"),
-        ("standard alphabet", f"{head}.{payload}.{signature[:-2]}+/"), ("cut signature", right[:-4]),
-        ("longer signature", right + "AAAA"), ("signature of nothing but zeros", f"{head}.{payload}.{b64(bytes(64))}"),
-        ("r of zero", f"{head}.{payload}.{b64(bytes(32) + raw[32:])}"),
-        ("s of the order", f"{head}.{payload}.{b64(raw[:32] + bytes.fromhex('ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551'))}"),
-        ("DER in place of r and s", f"{head}.{payload}.{b64(b'0D' + raw)}"),
-        ("the payload of another token", f"{head}.{s.token(sub='bob').split('.')[1]}.{signature}"),
-        ("the header of another token", f"{s.token('ES384').split('.')[0]}.{payload}.{signature}"),
-        ("8,193 bytes", signed(s.keys["ES256"], s.claims(pad="x" * 6000))), ("alg none, no signature",
-         b64('{"alg":"none"}') + "." + payload + "."))
-
-
-def payload_cases(s):
-    """Signed by the right key, and yet not for us, or not now."""
-    now, k = int(time.time()), s.keys["ES256"]
-    for name, value in (
-            ("iss", "https://evil.example.com"), ("iss", URL + "/"), ("iss", URL.upper()), ("iss", None), ("iss", ""),
-            ("iss", [URL]), ("aud", "wardian"), ("aud", None), ("aud", []), ("aud", ["x", 1]), ("aud", s.audience.upper()),
-            ("aud", f"wardian:{s.b.id}"), ("aud", [[s.audience]]), ("aud", {s.audience: 1}), ("sub", None), ("sub", ""),
-            ("sub", 7), ("sub", "s" * 256), ("exp", None), ("exp", str(now + 600)), ("exp", now + 600.5), ("exp", 1),
-            ("exp", now - 61), ("exp", now + 25 * 3600), ("exp", (now + 600) * 1000), ("exp", -1), ("exp", True),
-            ("nbf", now + 120), ("nbf", "0"), ("nbf", -1), ("iat", now + 120), ("iat", "x"), ("iat", now - 25 * 3600)):
-        yield f"{name} {str(value)[:24]}", signed(k, s.claims(**{name: value}))
-    body = json.dumps(s.claims())
-    yield "a claim twice", compact({"alg": "ES256", "kid": "es256", "typ": "at+jwt"}, body[:-1] + ',"sub":"bob"}', k.sign)
-    yield "payload an array", compact({"alg": "ES256", "kid": "es256", "typ": "at+jwt"}, "[]", k.sign)
-    yield "payload not JSON", compact({"alg": "ES256", "kid": "es256", "typ": "at+jwt"}, "sub=alice", k.sign)
-    yield "nested 500,000 deep", compact({"alg": "ES256", "kid": "es256", "typ": "at+jwt"}, "[" * 2500 + "]" * 2500, k.sign)
-    yield "nobody's claims", signed(k, s.claims(groups=["others"]))
-    yield "groups as one text", signed(k, s.claims(groups="sim-admins,others"))
-
-
-def own_cases(s):
-    """The daemon's own tokens: changed, and signed anew with the daemon's very key."""
-    key, own = s.daemon_key, s.own_claims
-    other = s.http.json("POST", "/v1/auth/token", s.b.owner, {})["access_token"]
-    head, payload, signature = s.owner.split(".")
-    yield from (
-        ("another tenant named", with_payload(s.owner, lambda c: c.update(ten=s.b.id))),
-        ("another key named", with_payload(s.owner, lambda c: c.update(key=s.b.owner_key_id))),
-        ("a longer life", with_payload(s.owner, lambda c: c.update(exp=c["exp"] + 60))),
-        ("a support access added", with_payload(s.owner, lambda c: c.update(sup=access.random_id("sup")))),
-        ("B's payload under A's signature", f"{head}.{other.split('.')[1]}.{signature}"),
-        ("alg none", b64('{"alg":"none","typ":"at+jwt"}') + f".{payload}."),
-        ("HS256 with the public key", hmac_signed({"alg": "HS256", "kid": key.kid, "typ": "at+jwt"}, own, key.public_pem())),
-        ("signed by a stranger", compact({"alg": "ES256", "kid": key.kid, "typ": "at+jwt"}, own, s.stranger.sign)),
-        ("signed by A's issuer", compact({"alg": "ES256", "kid": "es256", "typ": "at+jwt"}, own, s.keys["ES256"].sign)),
-        ("the daemon's key as an issuer's", compact({"alg": "ES256", "kid": key.kid, "typ": "at+jwt"}, s.claims(), key.sign)))
-    for name, change in (
-            ("key of another tenant", {"key": s.b.owner_key_id}), ("tenant of another key", {"ten": s.b.id}),
-            ("unknown key", {"key": access.random_id("key")}), ("no key", {"key": None}), ("no tenant", {"ten": None}),
-            ("no jti", {"jti": None}), ("jti of another type", {"jti": own["key"]}), ("expired", {"exp": int(time.time()) - 61}),
-            ("longer than an hour", {"exp": own["iat"] + 3700}), ("aud another", {"aud": "other"}), ("no exp", {"exp": None}),
-            ("scope a number", {"scope": 1}), ("unknown support access", {"sup": access.random_id("sup")}),
-            ("unknown tenant", {"ten": access.random_id("ten")}), ("no subject", {"sub": None})):
-        made = {k: v for k, v in {**own, **change}.items() if v is not None}
-        yield f"ours, {name}", signed(key, made)
-    for typ in ("JWT", None, "checkpoint+jwt"):
-        yield f"ours, typ {typ}", signed(key, own, typ=typ)
-
-
-def forgeries(s):
-    for cases in (header_cases, confusion_cases, form_cases, payload_cases, own_cases):
-        yield from cases(s)
-
-
 class Connects:
     """Outbound connections of the daemon while the block runs, told by strace."""
 
@@ -201,8 +100,12 @@ class Connects:
         self.pid, self.path = daemon.process.pid, path
 
     def __enter__(self):
-        self.strace = subprocess.Popen(["strace", "-f", "-qq", "-e", "trace=connect", "-o", str(self.path), "-p", str(self.pid)],
-                                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.strace = subprocess.Popen(
+            ["strace", "-f", "-qq", "-e", "trace=connect", "-o", str(self.path), "-p", str(self.pid)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
         time.sleep(0.5)
         if self.strace.poll() is not None:
             pytest.skip("strace may not attach here: " + self.strace.stderr.read().decode()[:200])
@@ -237,8 +140,10 @@ def test_every_forgery_gets_the_same_401(scene):
             taken.append((name, answer.status, answer.body[:200]))
         bodies.add(access.without_variables(answer))
     slow.sort()
-    print(f"\nforged tokens: {n - len(taken)} of {n} refused, {len(bodies)} different answers, "
-          f"median {slow[n // 2] * 1000:.2f} ms, longest {slow[-1] * 1000:.1f} ms")
+    print(
+        f"\nforged tokens: {n - len(taken)} of {n} refused, {len(bodies)} different answers, "
+        f"median {slow[n // 2] * 1000:.2f} ms, longest {slow[-1] * 1000:.1f} ms"
+    )
     assert not taken, taken
     assert n >= 48 and len(bodies) == 1, bodies
 
@@ -249,9 +154,13 @@ def test_no_forgery_makes_the_daemon_connect_to_anything(scene, tmp_path):
         for _, token in forgeries(scene):
             assert scene.http.request("GET", "/v1/me", headers={"Authorization": "Bearer " + token}).status == 401
         # What strace would not see proves nothing: the daemon's own database is such a connection.
-        scene.world.database.rows("select pg_terminate_backend(pid) from pg_stat_activity where usename like 'wardian_%%' "
-                                  "and usename <> 'wardian_admin'")
-        wardian.wait_for(lambda: scene.http.request("GET", "/v1/me", scene.token()).status == 200, 10, "the database is back")
+        scene.world.database.rows(
+            "select pg_terminate_backend(pid) from pg_stat_activity where usename like 'wardian_%%' "
+            "and usename <> 'wardian_admin'"
+        )
+        wardian.wait_for(
+            lambda: scene.http.request("GET", "/v1/me", scene.token()).status == 200, 10, "the database is back"
+        )
     assert connects.database
     assert connects.elsewhere == []
 
@@ -266,10 +175,13 @@ def test_tokens_are_taken_from_the_header_alone(scene):
 
 # --- right tokens ----------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("alg", ALGORITHMS)
 def test_tokens_of_each_algorithm_are_taken_when_another_implementation_signs_them(scene, alg):
     key = scene.keys[alg]
-    pem = key.private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    pem = key.private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     token = jose_jwt.JWT(header={"alg": alg, "kid": key.kid, "typ": "JWT"}, claims=scene.claims())
     token.make_signed_token(jose_jwk.JWK.from_pem(pem))
     me = scene.http.json("GET", "/v1/me", token.serialize())
@@ -286,20 +198,39 @@ def test_an_audience_may_be_one_of_several(scene):
     assert scene.http.request("GET", "/v1/me", scene.token(aud=["other", scene.audience])).status == 200
 
 
-@pytest.mark.parametrize("given,roles", [
-    ({"groups": ["x", "sim-admins"]}, {"admin"}), ({"groups": "sim-engineers"}, {"engineer"}),
-    ({"groups": ["sim-engineers"], "level": 7}, {"engineer", "auditor"}),
-    ({"groups": [], "realm_access": {"roles": ["look"]}}, {"viewer"}), ({"groups": [], "contractor": True}, {"billing"})])
+@pytest.mark.parametrize(
+    "given,roles",
+    [
+        ({"groups": ["x", "sim-admins"]}, {"admin"}),
+        ({"groups": "sim-engineers"}, {"engineer"}),
+        ({"groups": ["sim-engineers"], "level": 7}, {"engineer", "auditor"}),
+        ({"groups": [], "realm_access": {"roles": ["look"]}}, {"viewer"}),
+        ({"groups": [], "contractor": True}, {"billing"}),
+    ],
+)
 def test_claims_become_roles(scene, given, roles):
     expected = {p for p in access.PERMISSIONS if any(access.role_may(role, p) for role in roles)}
     found = scene.permissions(scene.token(**given))
     assert set(found["everywhere"]) == expected and found["projects"] == []
 
 
-@pytest.mark.parametrize("given", [
-    {"groups": ["sim-admin"]}, {"groups": ["SIM-ADMINS"]}, {"groups": {"sim-admins": True}}, {"groups": [["sim-admins"]]},
-    {"level": "7"}, {"level": 7.5}, {"level": [8]}, {"contractor": "true"}, {"contractor": 1},
-    {"realm_access": ["look"]}, {"realm_access.role": "look"}, {"level": True}])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"groups": ["sim-admin"]},
+        {"groups": ["SIM-ADMINS"]},
+        {"groups": {"sim-admins": True}},
+        {"groups": [["sim-admins"]]},
+        {"level": "7"},
+        {"level": 7.5},
+        {"level": [8]},
+        {"contractor": "true"},
+        {"contractor": 1},
+        {"realm_access": ["look"]},
+        {"realm_access.role": "look"},
+        {"level": True},
+    ],
+)
 def test_claims_that_nearly_fit_a_rule_open_nothing(scene, given):
     assert scene.http.request("GET", "/v1/me", scene.token(**{"groups": [], **given})).status == 401
 
@@ -307,17 +238,37 @@ def test_claims_that_nearly_fit_a_rule_open_nothing(scene, given):
 def test_rules_for_a_project_and_for_a_role_of_ones_own(scene):
     found = scene.permissions(scene.token(groups=[], team="wing"))
     assert found["everywhere"] == []
-    assert found["projects"] == [{"project": scene.project, "permissions": sorted(
-        (p for p in access.PERMISSIONS if access.role_may("engineer", p) and access.PERMISSIONS[p][0] == "project"),
-        key=list(access.PERMISSIONS).index)}]
+    assert found["projects"] == [
+        {
+            "project": scene.project,
+            "permissions": sorted(
+                (
+                    p
+                    for p in access.PERMISSIONS
+                    if access.role_may("engineer", p) and access.PERMISSIONS[p][0] == "project"
+                ),
+                key=list(access.PERMISSIONS).index,
+            ),
+        }
+    ]
     assert scene.permissions(scene.token(groups=[], own="yes"))["everywhere"] == ["job:read"]
 
 
 def test_a_linked_user_brings_its_own_roles_and_its_end(scene):
-    user = scene.a.post("/v1/users", {"name": "carol", "kind": "person", "issuer": scene.issuer["id"], "subject": "carol",
-                                      "roles": [{"role": "billing"}]})["id"]
+    user = scene.a.post(
+        "/v1/users",
+        {
+            "name": "carol",
+            "kind": "person",
+            "issuer": scene.issuer["id"],
+            "subject": "carol",
+            "roles": [{"role": "billing"}],
+        },
+    )["id"]
     token = scene.token(sub="carol", groups=[])
-    assert set(scene.permissions(token)["everywhere"]) == {p for p in access.PERMISSIONS if access.role_may("billing", p)}
+    assert set(scene.permissions(token)["everywhere"]) == {
+        p for p in access.PERMISSIONS if access.role_may("billing", p)
+    }
     assert scene.http.json("GET", "/v1/me", token)["user"]["id"] == user
     scene.http.json("PATCH", f"/v1/users/{user}", scene.a.owner, {"disabled": True})
     assert scene.http.request("GET", "/v1/me", token).status == 401
@@ -325,19 +276,34 @@ def test_a_linked_user_brings_its_own_roles_and_its_end(scene):
 
 # --- whose issuer ------------------------------------------------------------------------------------
 
+
 def test_the_issuer_of_one_tenant_never_opens_another(scene):
     mine = Key("ES256", "es256")
-    theirs = scene.b.post("/v1/issuers", {"name": "idp", "url": URL, "jwks": {"keys": [mine.jwk()]}, "rules": RULES})
+    theirs = scene.b.post(
+        "/v1/issuers", {"name": "idp", "url": URL, "jwks": {"keys": [mine.jwk()]}, "rules": RULES}
+    )
     for key in (mine, scene.keys["ES256"]):
         for audience in (scene.audience, theirs["audience"], [scene.audience, theirs["audience"]]):
             answer = scene.http.request("GET", "/v1/me", signed(key, claims(URL, audience, groups=["sim-admins"])))
-            right = (key is mine and audience == theirs["audience"]) or (key is not mine and audience == scene.audience)
+            right = (key is mine and audience == theirs["audience"]) or (
+                key is not mine and audience == scene.audience
+            )
             assert answer.status == (200 if right else 401), (key is mine, audience)
             assert not right or answer.json()["tenant_id"] == (scene.b if key is mine else scene.a).id
     # An audience that is A's own, taken by B with a claim that names B: A's tokens are as before.
-    evil = scene.http.request("POST", "/v1/issuers", scene.b.owner, {
-        "name": "evil", "url": URL, "audience": scene.audience, "tenant_claim": "tid", "jwks": {"keys": [mine.jwk()]},
-        "rules": [{"claim": "*", "role": "viewer"}]})
+    evil = scene.http.request(
+        "POST",
+        "/v1/issuers",
+        scene.b.owner,
+        {
+            "name": "evil",
+            "url": URL,
+            "audience": scene.audience,
+            "tenant_claim": "tid",
+            "jwks": {"keys": [mine.jwk()]},
+            "rules": [{"claim": "*", "role": "viewer"}],
+        },
+    )
     assert evil.status in (201, 422)
     assert scene.http.json("GET", "/v1/me", scene.token())["tenant_id"] == scene.a.id
     for more in ({"tid": scene.a.id}, {"tid": scene.b.id}, {}):
@@ -350,9 +316,17 @@ def test_a_tenant_claim_binds_a_shared_audience(scene):
     key = Key("EdDSA", "shared")
     ids = {}
     for tenant in (scene.a, scene.b):
-        ids[tenant.id] = tenant.post("/v1/issuers", {
-            "name": "shared", "url": "https://shared.example.com", "audience": "simulations", "tenant_claim": "org.id",
-            "jwks": {"keys": [key.jwk()]}, "rules": [{"claim": "*", "role": "viewer"}]})["id"]
+        ids[tenant.id] = tenant.post(
+            "/v1/issuers",
+            {
+                "name": "shared",
+                "url": "https://shared.example.com",
+                "audience": "simulations",
+                "tenant_claim": "org.id",
+                "jwks": {"keys": [key.jwk()]},
+                "rules": [{"claim": "*", "role": "viewer"}],
+            },
+        )["id"]
     for tenant in (scene.a, scene.b):
         token = signed(key, claims("https://shared.example.com", "simulations", org={"id": tenant.id}))
         assert scene.http.json("GET", "/v1/me", token)["tenant_id"] == tenant.id
@@ -363,8 +337,15 @@ def test_a_tenant_claim_binds_a_shared_audience(scene):
 
 def test_a_changed_issuer_ends_its_tokens_at_once(scene):
     key, other = Key("ES256", "first"), Key("ES256", "second")
-    made = scene.a.post("/v1/issuers", {"name": "changing", "url": "https://changing.example.com",
-                                        "jwks": {"keys": [key.jwk()]}, "rules": [{"claim": "*", "role": "admin"}]})
+    made = scene.a.post(
+        "/v1/issuers",
+        {
+            "name": "changing",
+            "url": "https://changing.example.com",
+            "jwks": {"keys": [key.jwk()]},
+            "rules": [{"claim": "*", "role": "admin"}],
+        },
+    )
     token = signed(key, claims("https://changing.example.com", made["audience"]))
     assert scene.http.request("GET", "/v1/users", token).status == 200
     path = f"/v1/issuers/{made['id']}"
@@ -382,28 +363,53 @@ def test_a_changed_issuer_ends_its_tokens_at_once(scene):
     assert scene.http.request("GET", "/v1/me", fresh).status == 401
 
 
-@pytest.mark.parametrize("jwk", [
-    {"kty": "oct", "k": "c2VjcmV0", "kid": "k", "alg": "HS256"},
-    {"kty": "RSA", "n": b64(b"\xc5" + os.urandom(126) + b"\x01"), "e": "AQAB", "kid": "k", "alg": "RS256"},
-    {"kty": "EC", "crv": "P-256", "x": b64(bytes(31) + b"\x05"), "y": b64(bytes(31) + b"\x07"), "kid": "k"},
-    {"kty": "EC", "crv": "secp256k1", "x": b64(bytes(32)), "y": b64(bytes(32)), "kid": "k"},
-    {"kty": "OKP", "crv": "Ed25519", "x": b64(bytes(32)), "kid": "k"}, {"kty": "RSA"}, {}])
+@pytest.mark.parametrize(
+    "jwk",
+    [
+        {"kty": "oct", "k": "c2VjcmV0", "kid": "k", "alg": "HS256"},
+        {"kty": "RSA", "n": b64(b"\xc5" + os.urandom(126) + b"\x01"), "e": "AQAB", "kid": "k", "alg": "RS256"},
+        {"kty": "EC", "crv": "P-256", "x": b64(bytes(31) + b"\x05"), "y": b64(bytes(31) + b"\x07"), "kid": "k"},
+        {"kty": "EC", "crv": "secp256k1", "x": b64(bytes(32)), "y": b64(bytes(32)), "kid": "k"},
+        {"kty": "OKP", "crv": "Ed25519", "x": b64(bytes(32)), "kid": "k"},
+        {"kty": "RSA"},
+        {},
+    ],
+)
 def test_keys_that_prove_nothing_are_refused_when_registered(scene, jwk):
-    answer = scene.http.request("POST", "/v1/issuers", scene.a.owner, {
-        "name": "weak", "url": "https://weak.example.com", "jwks": {"keys": [jwk]}, "rules": [{"claim": "*", "role": "viewer"}]})
+    answer = scene.http.request(
+        "POST",
+        "/v1/issuers",
+        scene.a.owner,
+        {
+            "name": "weak",
+            "url": "https://weak.example.com",
+            "jwks": {"keys": [jwk]},
+            "rules": [{"claim": "*", "role": "viewer"}],
+        },
+    )
     assert (answer.status, answer.problem()) == (422, "invalid-field")
     assert all(fault["pointer"].startswith("/jwks") for fault in answer.json()["errors"])
 
 
 def test_private_keys_are_refused_and_nowhere_kept(scene):
     private = json.loads(jose_jwk.JWK.generate(kty="EC", crv="P-256", kid="p", alg="ES256").export_private())
-    answer = scene.http.request("POST", "/v1/issuers", scene.a.owner, {
-        "name": "private", "url": "https://p.example.com", "jwks": {"keys": [private]}, "rules": [{"claim": "*", "role": "viewer"}]})
+    answer = scene.http.request(
+        "POST",
+        "/v1/issuers",
+        scene.a.owner,
+        {
+            "name": "private",
+            "url": "https://p.example.com",
+            "jwks": {"keys": [private]},
+            "rules": [{"claim": "*", "role": "viewer"}],
+        },
+    )
     assert answer.status == 422
     assert private["d"].encode() not in answer.body and private["d"] not in scene.daemon.log()
 
 
 # --- the daemon's own --------------------------------------------------------------------------------
+
 
 def test_a_token_never_has_more_than_its_key_has_now(scene):
     user = scene.a.user("engineer")
@@ -412,7 +418,9 @@ def test_a_token_never_has_more_than_its_key_has_now(scene):
     assert token["scope"] == "job:read"
     assert scene.permissions(token["access_token"])["everywhere"] == ["job:read"]
     whole = scene.http.json("POST", "/v1/auth/token", key, {})["access_token"]
-    assert set(scene.permissions(whole)["everywhere"]) == {p for p in access.PERMISSIONS if access.role_may("engineer", p)}
+    assert set(scene.permissions(whole)["everywhere"]) == {
+        p for p in access.PERMISSIONS if access.role_may("engineer", p)
+    }
     assignment = scene.http.json("GET", f"/v1/role-assignments?user={user}", scene.a.owner)["data"][0]["id"]
     assert scene.http.request("DELETE", f"/v1/role-assignments/{assignment}", scene.a.owner).status == 204
     assert scene.permissions(whole)["everywhere"] == []
@@ -445,8 +453,19 @@ def test_tokens_are_not_exchanged_for_tokens(scene):
         assert scene.http.request("POST", "/v1/auth/token", token, {}).status == 403
 
 
-@pytest.mark.parametrize("body", [{"expires_in_s": 59}, {"expires_in_s": 3601}, {"expires_in_s": 0}, {"expires_in_s": "60"},
-                                  {"scopes": []}, {"scopes": ["no:such"]}, {"scopes": "job:read"}, {"x": 1}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"expires_in_s": 59},
+        {"expires_in_s": 3601},
+        {"expires_in_s": 0},
+        {"expires_in_s": "60"},
+        {"scopes": []},
+        {"scopes": ["no:such"]},
+        {"scopes": "job:read"},
+        {"x": 1},
+    ],
+)
 def test_the_limits_of_an_exchange(scene, body):
     assert scene.http.request("POST", "/v1/auth/token", scene.a.owner, body).status == 422
 
@@ -454,10 +473,19 @@ def test_the_limits_of_an_exchange(scene, body):
 def test_suspended_tenants_tokens_say_so_and_come_back(scene):
     tenant = scene.world.tenant("sleeper")
     key = Key("ES256", "k")
-    audience = tenant.post("/v1/issuers", {"name": "i", "url": "https://s.example.com", "jwks": {"keys": [key.jwk()]},
-                                           "rules": [{"claim": "*", "role": "viewer"}]})["audience"]
-    tokens = [scene.http.json("POST", "/v1/auth/token", tenant.owner, {})["access_token"],
-              signed(key, claims("https://s.example.com", audience))]
+    audience = tenant.post(
+        "/v1/issuers",
+        {
+            "name": "i",
+            "url": "https://s.example.com",
+            "jwks": {"keys": [key.jwk()]},
+            "rules": [{"claim": "*", "role": "viewer"}],
+        },
+    )["audience"]
+    tokens = [
+        scene.http.json("POST", "/v1/auth/token", tenant.owner, {})["access_token"],
+        signed(key, claims("https://s.example.com", audience)),
+    ]
     scene.world.suspend(tenant, "unpaid bills")
     for token in (*tokens, tenant.owner):
         answer = scene.http.request("GET", "/v1/me", token)

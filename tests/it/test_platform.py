@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What operators do: the registry of tenants, suspension, deletion that survives crashes, limits,
-support access, and what each leaves behind (nothing, or an entry in two logs)."""
+"""What operators do: the registry of tenants, suspension, support access, and what each leaves behind
+(nothing, or an entry in two logs)."""
+
 import base64
 import datetime
 import json
-import os
 import time
-import uuid
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -14,10 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 import access
 import wardian
 from access import wait_job
-from test_outside_database import Server
 from wardian import wait_for
-
-NIGHTLY = os.environ.get("WARDIAN_NIGHTLY") == "1"
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +38,14 @@ def refused(answer, status, code):
 
 # --- the registry ------------------------------------------------------------------------------------
 
+
 def test_a_tenant_is_made_with_an_owner_whose_key_is_shown_once(world):
-    made = world.http.json("POST", "/v1/tenants", world.operator,
-                           {"name": "born", "owner": {"name": "olga", "kind": "person", "email": "o@example.com"}})
+    made = world.http.json(
+        "POST",
+        "/v1/tenants",
+        world.operator,
+        {"name": "born", "owner": {"name": "olga", "kind": "person", "email": "o@example.com"}},
+    )
     key = made["owner"]["key"]
     assert key.startswith("wdn_pat_")
     me = world.http.json("GET", "/v1/me", key)
@@ -58,13 +59,17 @@ def test_a_tenant_is_made_with_an_owner_whose_key_is_shown_once(world):
 
 @pytest.mark.parametrize("name", ["", "-x", "x-", "X", "a b", "a_b", "é", "x" * 64, "a.b", "a\n"])
 def test_names_that_are_no_dns_labels_are_refused(world, name):
-    problem = refused(ask(world, "POST", "/v1/tenants", {"name": name, "owner": {"name": "o"}}), 422, "invalid-field")
+    problem = refused(
+        ask(world, "POST", "/v1/tenants", {"name": name, "owner": {"name": "o"}}), 422, "invalid-field"
+    )
     assert problem["errors"][0]["pointer"] == "/name"
     t = world.tenant("named")
     refused(ask(world, "PATCH", f"/v1/tenants/{t.id}", {"name": name}), 422, "invalid-field")
 
 
-@pytest.mark.parametrize("owner", [{"name": "  "}, {"name": "a\nb"}, {"name": "o", "email": "nowhere"}, {"name": "x" * 64}])
+@pytest.mark.parametrize(
+    "owner", [{"name": "  "}, {"name": "a\nb"}, {"name": "o", "email": "nowhere"}, {"name": "x" * 64}]
+)
 def test_an_owner_that_cannot_be_made_leaves_no_tenant_without_one(world, owner):
     refused(ask(world, "POST", "/v1/tenants", {"name": "half-made", "owner": owner}), 422, "invalid-field")
     assert world.http.json("GET", "/v1/tenants?name=half-made", world.operator)["data"] == []
@@ -76,7 +81,11 @@ def test_a_rename_honours_the_version_that_was_read(world):
     first = ask(world, "GET", path)
     renamed = ask(world, "PATCH", path, {"name": "new-name"}, headers={"If-Match": first.headers["etag"]})
     assert renamed.json(200)["name"] == "new-name" and renamed.headers["etag"] != first.headers["etag"]
-    refused(ask(world, "PATCH", path, {"name": "third"}, headers={"If-Match": first.headers["etag"]}), 412, "precondition-failed")
+    refused(
+        ask(world, "PATCH", path, {"name": "third"}, headers={"If-Match": first.headers["etag"]}),
+        412,
+        "precondition-failed",
+    )
     assert ask(world, "GET", path, headers={"If-None-Match": renamed.headers["etag"]}).status == 304
     assert world.http.json("GET", "/v1/me", t.owner)["tenant_name"] == "new-name"
 
@@ -97,9 +106,13 @@ def test_the_list_is_paged_and_filtered(world):
 
 def test_the_platforms_own_tenant_stays_as_it_is(world):
     own = access.id_of("ten", access.PLATFORM)
-    for method, path, body in (("PATCH", "", {"name": "x"}), ("POST", "/suspend", {"reason": "x"}), ("POST", "/resume", None),
-                               ("DELETE", "?confirm=platform", None),
-                               ("POST", "/support-access", {"reason": "looking into it"})):
+    for method, path, body in (
+        ("PATCH", "", {"name": "x"}),
+        ("POST", "/suspend", {"reason": "x"}),
+        ("POST", "/resume", None),
+        ("DELETE", "?confirm=platform", None),
+        ("POST", "/support-access", {"reason": "looking into it"}),
+    ):
         refused(ask(world, method, f"/v1/tenants/{own}{path}", body), 409, "conflict")
     answer = ask(world, "POST", f"/v1/tenants/{own}/owners", {"name": "intruder"})
     assert answer.status in (409, 422), answer.body
@@ -115,8 +128,16 @@ def test_moves_between_states_are_only_those_that_exist(world):
     refused(ask(world, "POST", path + "/suspend", {"reason": "again"}), 409, "conflict")
     resumed = ask(world, "POST", path + "/resume").json(200)
     assert (resumed["state"], resumed["state_reason"]) == ("active", None)
-    for body in ({}, {"reason": ""}, {"reason": "  "}, {"reason": "a\nb"}, {"reason": "x" * 1001}, {"reason": "\u00e9" * 1001},
-                 {"reason": 7}, {"reason": "x", "more": 1}):
+    for body in (
+        {},
+        {"reason": ""},
+        {"reason": "  "},
+        {"reason": "a\nb"},
+        {"reason": "x" * 1001},
+        {"reason": "\u00e9" * 1001},
+        {"reason": 7},
+        {"reason": "x", "more": 1},
+    ):
         refused(ask(world, "POST", path + "/suspend", body), 422, "invalid-field")
 
 
@@ -127,10 +148,20 @@ def test_operators_make_no_owner_beside_one_who_can_come_in(world):
     assert entries(world, t.uuid, "tenant.admit_owner") == []
 
 
-@pytest.mark.parametrize("owner,member", [({"name": "a\nb"}, "name"), ({"name": " "}, "name"), ({"name": "x" * 64}, "name"),
-                                          ({"name": "o", "email": "x"}, "email"), ({"name": "o", "kind": "robot"}, "kind")])
+@pytest.mark.parametrize(
+    "owner,member",
+    [
+        ({"name": "a\nb"}, "name"),
+        ({"name": " "}, "name"),
+        ({"name": "x" * 64}, "name"),
+        ({"name": "o", "email": "x"}, "email"),
+        ({"name": "o", "kind": "robot"}, "kind"),
+    ],
+)
 def test_a_tenant_with_an_impossible_owner_is_not_made_at_all(world, owner, member):
-    problem = refused(ask(world, "POST", "/v1/tenants", {"name": "never-made", "owner": owner}), 422, "invalid-field")
+    problem = refused(
+        ask(world, "POST", "/v1/tenants", {"name": "never-made", "owner": owner}), 422, "invalid-field"
+    )
     assert [e["pointer"] for e in problem["errors"]] == [f"/owner/{member}"]
     assert world.http.json("GET", "/v1/tenants?name=never-made", world.operator)["data"] == []
 
@@ -141,7 +172,8 @@ def test_a_tenant_that_lost_its_owners_gets_another_one(world):
     refused(ask(world, "POST", f"/v1/tenants/{t.id}/owners", {"name": "first-owner"}), 409, "name-taken")
     made = ask(world, "POST", f"/v1/tenants/{t.id}/owners", {"name": "second"}).json(201)
     assert set(world.http.json("GET", "/v1/me/permissions", made["key"])["everywhere"]) == {
-        p for p in access.PERMISSIONS if access.role_may("owner", p)}
+        p for p in access.PERMISSIONS if access.role_may("owner", p)
+    }
     for log in (t.uuid, access.PLATFORM):
         assert entries(world, log, "tenant.admit_owner")[-1]["resource"] == t.id
     refused(ask(world, "POST", f"/v1/tenants/{t.id}/owners", {"name": "third"}), 409, "conflict")
@@ -150,7 +182,14 @@ def test_a_tenant_that_lost_its_owners_gets_another_one(world):
 def test_operators_cannot_reach_into_tenants(world):
     t = world.tenant("closed-to-operators")
     job, project = t.job(), t.project()
-    for path in (f"/v1/jobs/{job}", f"/v1/jobs/{job}/log", f"/v1/projects/{project}", "/v1/jobs", "/v1/projects", "/v1/tenant"):
+    for path in (
+        f"/v1/jobs/{job}",
+        f"/v1/jobs/{job}/log",
+        f"/v1/projects/{project}",
+        "/v1/jobs",
+        "/v1/projects",
+        "/v1/tenant",
+    ):
         refused(ask(world, "GET", path), 403, "denied")
     refused(ask(world, "GET", f"/v1/users/{t.owner_user}"), 404, "not-found")
     refused(ask(world, "GET", f"/v1/keys/{t.owner_key_id}"), 404, "not-found")
@@ -158,11 +197,17 @@ def test_operators_cannot_reach_into_tenants(world):
 
 # --- two logs ----------------------------------------------------------------------------------------
 
+
 def entries(world, tenant, action):
     """Entries of an action in a tenant's log, oldest first, as they stand in the database."""
-    return [row[0] for row in world.database.rows(
-        "select entry::jsonb from audit_log where tenant_id = %s and entry::jsonb ->> 'action' = %s order by number",
-        str(tenant), action)]
+    return [
+        row[0]
+        for row in world.database.rows(
+            "select entry::jsonb from audit_log where tenant_id = %s and entry::jsonb ->> 'action' = %s order by number",
+            str(tenant),
+            action,
+        )
+    ]
 
 
 def test_what_operators_do_stands_in_both_logs(world):
@@ -175,10 +220,15 @@ def test_what_operators_do_stands_in_both_logs(world):
     support = world.support(t)
     assert ask(world, "DELETE", f"{path}/support-access/{support['id']}").status == 204
     operator = world.http.json("GET", "/v1/me", world.operator)
-    for action, changes in (("tenant.create", {"name": [None, "logged"]}), ("tenant.rename", {"name": ["logged", "logged-2"]}),
-                            ("tenant.suspend", {"state_reason": [None, "for the logs"]}),
-                            ("tenant.resume", {"state_reason": ["for the logs", None]}), ("quota.update", {"keys": [None, 7]}),
-                            ("support.open", {"reason": [None, "looking into a failed job"]}), ("support.end", None)):
+    for action, changes in (
+        ("tenant.create", {"name": [None, "logged"]}),
+        ("tenant.rename", {"name": ["logged", "logged-2"]}),
+        ("tenant.suspend", {"state_reason": [None, "for the logs"]}),
+        ("tenant.resume", {"state_reason": ["for the logs", None]}),
+        ("quota.update", {"keys": [None, 7]}),
+        ("support.open", {"reason": [None, "looking into a failed job"]}),
+        ("support.end", None),
+    ):
         theirs = entries(world, t.uuid, action)
         assert len(theirs) == 1, (action, theirs)
         assert theirs[0]["changes"] == changes, action
@@ -205,18 +255,31 @@ def test_nothing_is_logged_twice_or_when_it_failed(world):
 
 # --- suspension --------------------------------------------------------------------------------------
 
+
 def test_queued_jobs_wait_while_suspended_and_running_ones_go_on(world):
     t = world.tenant("pausing")
     running = t.job("sleep 3; echo done")
-    wait_for(lambda: world.http.json("GET", f"/v1/jobs/{running}", t.owner)["state"] == "running", 20, "the job runs")
+    wait_for(
+        lambda: world.http.json("GET", f"/v1/jobs/{running}", t.owner)["state"] == "running", 20, "the job runs"
+    )
     world.limits(t, jobs_running=1)
     waiting = t.job("true")
     world.suspend(t, "unpaid")
-    refused(world.http.request("POST", "/v1/jobs", t.owner, {"environment": "python", "command": ["true"]}), 403, "tenant-suspended")
+    refused(
+        world.http.request("POST", "/v1/jobs", t.owner, {"environment": "python", "command": ["true"]}),
+        403,
+        "tenant-suspended",
+    )
 
     def states():
-        return dict(world.database.rows("select coalesce(j.end_state, q.state), j.job_id::text from job j left join job_queue q "
-                                        "using (tenant_id, job_id) where j.tenant_id = %s", str(t.uuid)))
+        return dict(
+            world.database.rows(
+                "select coalesce(j.end_state, q.state), j.job_id::text from job j left join job_queue q "
+                "using (tenant_id, job_id) where j.tenant_id = %s",
+                str(t.uuid),
+            )
+        )
+
     wait_for(lambda: "succeeded" in states(), 20, "the running job ends by itself")
     time.sleep(1.0)  # several looks at the queue
     assert states() == {"succeeded": str(access.uuid_of(running)), "queued": str(access.uuid_of(waiting))}
@@ -224,183 +287,8 @@ def test_queued_jobs_wait_while_suspended_and_running_ones_go_on(world):
     assert wait_job(world.http, t.owner, waiting)["state"] == "succeeded"
 
 
-# --- deletion ----------------------------------------------------------------------------------------
-
-def rows_of(database, tenant):
-    return {table: n for table, (n, _) in database.checksums(tenant, ()).items() if n}
-
-
-def left_of(world, t):
-    """Files of the state directory with the tenant's id, but for the database's own."""
-    return [p for p in access.files_mentioning(world.daemon.state, str(t.uuid), t.id)
-            if p.relative_to(world.daemon.state).parts[0] != "postgres"]
-
-
-def fill(world, t, rows):
-    """Everything that a tenant can have, and `rows` rows of history."""
-    job = t.job("echo x > out.txt; echo log", name="to be deleted")
-    wait_job(world.http, t.owner, job)
-    project = t.project()
-    t.post("/v1/issuers", {"name": "idp", "url": "https://id.example.com", "rules": [{"claim": "*", "role": "viewer"}], "jwks": {
-        "keys": [{"kty": "EC", "crv": "P-256", "kid": "k", "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
-                  "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}})
-    t.credential("engineer", (t.role("job:read")[1], project), roles=[{"role": "viewer", "project": project}])
-    world.limits(t, jobs_queued=1_000_000)
-    t.http.json("PUT", f"/v1/projects/{project}/quota", t.owner, {"limits": {"jobs_queued": 5}})
-    world.support(t)
-    world.database.rows("insert into metric (tenant_id, job_id, name, number, step, value) select %s, %s, 'm', n, n, n "
-                        "from generate_series(1, %s) as n", str(t.uuid), str(access.uuid_of(job)), rows)
-
-
-def others(world, *gone):
-    """{tenant: checksums} of all tenants but the platform's, whose log grows, and those that go."""
-    return {tenant: world.database.checksums(tenant) for (tenant,) in world.database.rows(
-        "select tenant_id::text from tenant where tenant_id <> %s", access.PLATFORM) if tenant not in gone}
-
-
-def test_a_deleted_tenant_leaves_nothing_and_touches_nobody(world):
-    rows = 100_000 if NIGHTLY else 5_000
-    t, other = world.tenant("doomed"), world.tenant("survivor")
-    fill(world, other, 50)
-    fill(world, t, rows)
-    time.sleep(1.2)  # last uses of keys and shares of rates are written
-    assert left_of(world, t), "its run directories would be found"
-    before, held = others(world, str(t.uuid)), rows_of(world.database, t.uuid)
-    assert len(held) > 15 and sum(held.values()) > rows
-    started = time.monotonic()
-    accepted = ask(world, "DELETE", f"/v1/tenants/{t.id}?confirm=doomed")
-    operation = accepted.json(202)
-    assert accepted.headers["location"] == f"/v1/operations/{operation['id']}"
-    assert (operation["kind"], operation["target"], operation["done"]) == ("tenant.delete", t.id, False)
-    refused(world.http.request("GET", "/v1/me", t.owner), 401, "unauthenticated")
-    done = world.wait_deleted(operation["id"])
-    seconds = time.monotonic() - started
-    print(f"\ndeletion: {sum(held.values())} rows in {len(held)} tables and the files gone in {seconds:.1f} s")
-    assert rows_of(world.database, t.uuid) == {}
-    assert left_of(world, t) == []
-    assert others(world) == before
-    assert done["problem"] is None and done["ended_at"] and all(n["done_at"] for n in done["nodes"]) and done["nodes"]
-    refused(ask(world, "GET", f"/v1/tenants/{t.id}"), 404, "not-found")
-    refused(ask(world, "DELETE", f"/v1/tenants/{t.id}?confirm=doomed"), 404, "not-found")
-    assert seconds <= 60
-
-
-def test_a_deletion_ends_live_jobs_first(world):
-    t = world.tenant("busy")
-    jobs = [t.job("trap '' TERM; sleep 300") for _ in range(2)] + [t.job("sleep 300") for _ in range(3)]
-    wait_for(lambda: any(world.http.json("GET", f"/v1/jobs/{j}", t.owner)["state"] == "running" for j in jobs), 20, "one runs")
-    operation = world.delete(t)
-    refused(ask(world, "DELETE", f"/v1/tenants/{t.id}?confirm=busy"), 409, "conflict")
-    refused(ask(world, "POST", f"/v1/tenants/{t.id}/resume"), 409, "conflict")
-    world.wait_deleted(operation)
-    assert rows_of(world.database, t.uuid) == {} and left_of(world, t) == []
-    assert wardian.processes_mentioning(str(t.uuid)) == []
-
-
-def test_nodes_that_are_gone_for_good_are_waived(world):
-    t = world.tenant("spread")
-    job = t.job("true")
-    wait_job(world.http, t.owner, job)
-    absent = uuid.uuid4()
-    world.database.rows("update job_attempt set node_id = %s where tenant_id = %s", str(absent), str(t.uuid))
-    operation = world.delete(t)
-    waits = wait_for(lambda: (o := world.operation(operation))["stage"] == "files" and o["problem"] and o, 20, "it waits")
-    assert "waive" in waits["problem"]
-    assert str(absent) in [n["node"] for n in waits["nodes"]]
-    path = f"/v1/operations/{operation}/waive-node"
-    refused(ask(world, "POST", path, {"node": str(uuid.uuid4())}), 404, "not-found")
-    refused(ask(world, "POST", path, {"node": "x"}), 422, "invalid-field")
-    time.sleep(0.5)
-    assert not world.operation(operation)["done"]
-    assert ask(world, "POST", path, {"node": str(absent)}).status == 200
-    world.wait_deleted(operation)
-    assert rows_of(world.database, t.uuid) == {}
-
-
-def test_a_node_that_nobody_waits_for_keeps_nothing_either():
-    """Checkpoints of every tenant lie on every node, whether or not its jobs ran there."""
-    server = Server()
-    daemons = [wardian.Daemon([*access.NO_LIMITS, "--audit.checkpoint_interval=1s"], env={"WARDIAN_DATABASE_URL": server.url})
-               for _ in range(2)]
-    try:
-        for daemon in daemons:
-            daemon.start()
-        world = access.World(daemons[0], host="127.0.0.1", port=server.port, user="postgres", password=server.password)
-        t = world.tenant("everywhere")
-        names = (str(t.uuid), t.id)
-        wait_for(lambda: all(access.files_mentioning(d.state, *names) for d in daemons), 20, "both have checkpoints", pause=0.2)
-        daemons[1].stop()  # not even there when it happens
-        world.wait_deleted(world.delete(t))
-        assert access.files_mentioning(daemons[0].state, *names) == []
-        assert access.files_mentioning(daemons[1].state, *names) != []
-        daemons[1].start()
-        wait_for(lambda: not access.files_mentioning(daemons[1].state, *names), 20, "the other one forgets, too", pause=0.2)
-        world.close()
-    finally:
-        for daemon in daemons:
-            daemon.destroy()
-        server.destroy()
-
-
-class Blocker:
-    """Holds a deletion up at one stage; released by close()."""
-
-    def __init__(self, world, stage, t):
-        self.world, self.stage = world, stage
-        self.lock = access.Database(world.daemon, autocommit=False)
-        if stage == "rows":  # the last tables cannot be emptied meanwhile
-            self.lock.rows("lock table project in share mode")
-        if stage == "files":
-            world.database.rows("update job_attempt set node_id = gen_random_uuid() where tenant_id = %s", str(t.uuid))
-
-    def close(self, operation):
-        self.lock.close()
-        if self.stage == "files":
-            self.world.database.rows("update operation_node set waived = true where operation_id = %s and done_at is null",
-                                     str(access.uuid_of(operation)))
-
-
-@pytest.mark.parametrize("stage", ["stopping", "files", "rows"])
-def test_a_deletion_goes_on_after_a_crash(own_daemon, stage):
-    daemon = own_daemon(*access.NO_LIMITS, "--sched.poll=200ms", "--limits.job_grace=3s")
-    world = access.World(daemon)
-    t, other = world.tenant("doomed"), world.tenant("survivor")
-    for tenant in (t, other):
-        fill(world, tenant, 200)
-    if stage == "stopping":  # its end takes the whole grace
-        job = t.job("trap '' TERM; echo up; sleep 300")
-        wait_for(lambda: b"up" in daemon.job_log(t.owner, job), 20, "the job runs")
-    time.sleep(1.2)
-    before = others(world, str(t.uuid))
-    blocker = Blocker(world, stage, t)
-    operation = world.delete(t)
-
-    def stands():
-        return world.database.value("select stage from operation where operation_id = %s", str(access.uuid_of(operation)))
-    wait_for(lambda: stands() == stage, 20, f"it is in the stage {stage}", pause=0.002)
-    time.sleep(0.3)  # inside of a step
-    assert stands() == stage
-    daemon.kill()
-    world.database.close()
-    if stage == "rows":
-        blocker.lock.close()
-    daemon.start()
-    again = access.World(daemon)
-    again.operator = world.operator
-    if stage == "files":
-        blocker.world = again
-        assert again.operation(operation)["stage"] == "files"
-        blocker.close(operation)
-    again.wait_deleted(operation)
-    assert rows_of(again.database, t.uuid) == {}
-    assert left_of(again, t) == []
-    assert others(again) == before
-    refused(again.http.request("GET", "/v1/me", t.owner), 401, "unauthenticated")
-    assert again.http.request("GET", "/v1/me", other.owner).status == 200
-    again.close()
-
-
 # --- support access ----------------------------------------------------------------------------------
+
 
 def test_support_access_from_beginning_to_end(world):
     t = world.tenant("supported")
@@ -409,12 +297,20 @@ def test_support_access_from_beginning_to_end(world):
     opened = world.support(t, role="viewer", expires_in_s=300)
     token = opened["access_token"]
     me = world.http.json("GET", "/v1/me", token)
-    assert (me["tenant_id"], me["credential"]["type"], me["support_id"], me["user"]) == (t.id, "support", opened["id"], None)
+    assert (me["tenant_id"], me["credential"]["type"], me["support_id"], me["user"]) == (
+        t.id,
+        "support",
+        opened["id"],
+        None,
+    )
     assert world.http.json("GET", f"/v1/jobs/{job}", token)["id"] == job
-    refused(world.http.request("POST", "/v1/jobs", token, {"environment": "python", "command": ["true"]}), 403, "denied")
+    refused(
+        world.http.request("POST", "/v1/jobs", token, {"environment": "python", "command": ["true"]}), 403, "denied"
+    )
     seen = world.http.json("GET", "/v1/support-access", t.owner)["data"]
     assert [(s["id"], s["active"], s["reason"], s["operator"]["name"]) for s in seen] == [
-        (opened["id"], True, "looking into a failed job", "operator")]
+        (opened["id"], True, "looking into a failed job", "operator")
+    ]
     assert "access_token" not in seen[0]
     looked = entries(world, t.uuid, "job:read")
     assert [e["resource"] for e in looked] == [job], "what was looked at is on record"
@@ -425,7 +321,9 @@ def test_support_access_from_beginning_to_end(world):
     refused(world.http.request("GET", "/v1/me", token), 401, "unauthenticated")
     ended = world.http.json("GET", "/v1/support-access", t.owner)["data"][0]
     assert (ended["active"], ended["ended_by"]) == (False, t.owner_key_id) and ended["ended_at"]
-    assert ask(world, "DELETE", f"/v1/support-access/{opened['id']}", key=t.owner).status == 204, "again changes nothing"
+    assert (
+        ask(world, "DELETE", f"/v1/support-access/{opened['id']}", key=t.owner).status == 204
+    ), "again changes nothing"
     assert len(entries(world, t.uuid, "support.end")) == 1
 
 
@@ -435,7 +333,11 @@ def test_a_tenant_that_allows_no_support_is_left_alone(world):
     assert world.http.request("GET", "/v1/jobs", token).status == 200
     world.http.json("PATCH", "/v1/tenant", t.owner, {"support_allowed": False})
     refused(world.http.request("GET", "/v1/jobs", token), 401, "unauthenticated")
-    problem = refused(ask(world, "POST", f"/v1/tenants/{t.id}/support-access", {"reason": "looking into a failed job"}), 403, "denied")
+    problem = refused(
+        ask(world, "POST", f"/v1/tenants/{t.id}/support-access", {"reason": "looking into a failed job"}),
+        403,
+        "denied",
+    )
     assert "support_allowed" in problem["detail"]
     world.http.json("PATCH", "/v1/tenant", t.owner, {"support_allowed": True})
     assert world.http.request("GET", "/v1/jobs", world.support(t)["access_token"]).status == 200
@@ -444,27 +346,64 @@ def test_a_tenant_that_allows_no_support_is_left_alone(world):
 def test_support_access_ends_by_itself_and_with_its_operator(world):
     t = world.tenant("watched")
     opened = [world.support(t) for _ in range(2)]
-    key = world.http.json("POST", "/v1/keys", world.operator, {
-        "name": "leaver", "user": (user := world.http.json("POST", "/v1/users", world.operator, {
-            "name": "leaver", "roles": [{"role": "platform-operator"}]}))["id"]})["key"]
-    leaving = world.http.json("POST", f"/v1/tenants/{t.id}/support-access", key, {"reason": "looking into a failed job"})
+    key = world.http.json(
+        "POST",
+        "/v1/keys",
+        world.operator,
+        {
+            "name": "leaver",
+            "user": (
+                user := world.http.json(
+                    "POST",
+                    "/v1/users",
+                    world.operator,
+                    {"name": "leaver", "roles": [{"role": "platform-operator"}]},
+                )
+            )["id"],
+        },
+    )["key"]
+    leaving = world.http.json(
+        "POST", f"/v1/tenants/{t.id}/support-access", key, {"reason": "looking into a failed job"}
+    )
     assert world.http.request("GET", "/v1/jobs", leaving["access_token"]).status == 200
     world.http.json("PATCH", f"/v1/users/{user['id']}", world.operator, {"disabled": True})
-    wait_for(lambda: world.http.request("GET", "/v1/jobs", leaving["access_token"]).status == 401, 1.0, "the operator is gone")
-    world.database.rows("update support_access set expires_at = now() - interval '1 second' where support_id = %s",
-                        str(access.uuid_of(opened[0]["id"])))
+    wait_for(
+        lambda: world.http.request("GET", "/v1/jobs", leaving["access_token"]).status == 401,
+        1.0,
+        "the operator is gone",
+    )
+    world.database.rows(
+        "update support_access set expires_at = now() - interval '1 second' where support_id = %s",
+        str(access.uuid_of(opened[0]["id"])),
+    )
     world.database.rows("update tenant set access_version = access_version + 1 where tenant_id = %s", str(t.uuid))
-    wait_for(lambda: world.http.request("GET", "/v1/jobs", opened[0]["access_token"]).status == 401, 1.0, "it has expired")
+    wait_for(
+        lambda: world.http.request("GET", "/v1/jobs", opened[0]["access_token"]).status == 401,
+        1.0,
+        "it has expired",
+    )
     assert world.http.request("GET", "/v1/jobs", opened[1]["access_token"]).status == 200
     assert ask(world, "DELETE", f"/v1/tenants/{t.id}/support-access/{opened[1]['id']}").status == 204
     refused(world.http.request("GET", "/v1/jobs", opened[1]["access_token"]), 401, "unauthenticated")
 
 
-@pytest.mark.parametrize("change,pointer", [
-    ({"reason": "too short"}, "/reason"), ({"reason": "\u00e9" * 9}, "/reason"), ({"reason": " " * 20}, "/reason"),
-    ({"reason": "  too short "}, "/reason"), ({"reason": "looking\ninto it"}, "/reason"), ({"reason": "x" * 1001}, "/reason"), ({"role": "owner"}, "/role"),
-    ({"role": "platform-operator"}, "/role"), ({"role": "no-such"}, "/role"), ({"expires_in_s": 299}, "/expires_in_s"),
-    ({"expires_in_s": 28801}, "/expires_in_s"), ({"expires_at": "2030-01-01T00:00:00Z"}, "/expires_at")])
+@pytest.mark.parametrize(
+    "change,pointer",
+    [
+        ({"reason": "too short"}, "/reason"),
+        ({"reason": "\u00e9" * 9}, "/reason"),
+        ({"reason": " " * 20}, "/reason"),
+        ({"reason": "  too short "}, "/reason"),
+        ({"reason": "looking\ninto it"}, "/reason"),
+        ({"reason": "x" * 1001}, "/reason"),
+        ({"role": "owner"}, "/role"),
+        ({"role": "platform-operator"}, "/role"),
+        ({"role": "no-such"}, "/role"),
+        ({"expires_in_s": 299}, "/expires_in_s"),
+        ({"expires_in_s": 28801}, "/expires_in_s"),
+        ({"expires_at": "2030-01-01T00:00:00Z"}, "/expires_at"),
+    ],
+)
 def test_the_limits_of_support_access(world, change, pointer):
     t = world.tenant("limits")
     body = {"reason": "looking into it", "role": "viewer", "expires_in_s": 300, **change}
@@ -477,25 +416,58 @@ def test_support_access_leaves_no_access_behind(world):
     t = world.tenant("careful")
     token = world.support(t, role="admin")["access_token"]
     may = set(world.http.json("GET", "/v1/me/permissions", token)["everywhere"])
-    assert may and not may & {"key:create", "key:update", "token:create", "user:create", "user:update", "role:create", "role:update",
-                              "role:assign", "issuer:create", "issuer:update", "support:end", "tenant:update", "billing:read"}
-    for path, body in (("/v1/keys", {"name": "k"}), ("/v1/users", {"name": "u"}), ("/v1/auth/token", {}),
-                       ("/v1/role-assignments", {"user": t.owner_user, "role": "viewer"})):
+    assert may and not may & {
+        "key:create",
+        "key:update",
+        "token:create",
+        "user:create",
+        "user:update",
+        "role:create",
+        "role:update",
+        "role:assign",
+        "issuer:create",
+        "issuer:update",
+        "support:end",
+        "tenant:update",
+        "billing:read",
+    }
+    for path, body in (
+        ("/v1/keys", {"name": "k"}),
+        ("/v1/users", {"name": "u"}),
+        ("/v1/auth/token", {}),
+        ("/v1/role-assignments", {"user": t.owner_user, "role": "viewer"}),
+    ):
         refused(world.http.request("POST", path, token, body), 403, "denied")
 
 
 # --- the tenant's own probes ---------------------------------------------------------------------------
 
 FAULTS = {
-    "row-level security switched off": ("alter table job disable row level security", "alter table job enable row level security", "row-security"),
-    "not forced on the owner": ("alter table result no force row level security", "alter table result force row level security", "row-security"),
-    "a second, permissive policy": ("create policy open on role to wardian_api using (true)", "drop policy open on role", "policies"),
+    "row-level security switched off": (
+        "alter table job disable row level security",
+        "alter table job enable row level security",
+        "row-security",
+    ),
+    "not forced on the owner": (
+        "alter table result no force row level security",
+        "alter table result force row level security",
+        "row-security",
+    ),
+    "a second, permissive policy": (
+        "create policy open on role to wardian_api using (true)",
+        "drop policy open on role",
+        "policies",
+    ),
     "a policy with a wider condition": (
         "alter policy project_api on project using (true)",
         "alter policy project_api on project using (tenant_id = (select nullif(current_setting('wardian.tenant_id', true), '')::uuid))",
-        "foreign-rows"),
-    "a role that passes all policies": ("alter role wardian_api bypassrls", "alter role wardian_api nobypassrls",
-                                            "database-role"),
+        "foreign-rows",
+    ),
+    "a role that passes all policies": (
+        "alter role wardian_api bypassrls",
+        "alter role wardian_api nobypassrls",
+        "database-role",
+    ),
 }
 
 
@@ -504,7 +476,8 @@ def probe(world, t):
     answer = world.http.json("GET", "/v1/tenant/isolation", t.owner)
     signed = answer["signed"]
     Ed25519PublicKey.from_public_bytes(bytes.fromhex(signed["key"])).verify(
-        bytes.fromhex(signed["signature"]), signed["text"].encode())
+        bytes.fromhex(signed["signature"]), signed["text"].encode()
+    )
     assert json.loads(signed["text"]) == answer["evidence"]
     published = {k["x"] for k in world.http.json("GET", "/v1/audit/keys", t.owner)["keys"]}
     assert base64.urlsafe_b64encode(bytes.fromhex(signed["key"])).rstrip(b"=").decode() in published
@@ -516,7 +489,9 @@ def test_a_tenant_gets_dated_and_signed_evidence_of_its_isolation(world):
     found = probe(world, t)
     assert found["tenant"] == t.id and found["ok"] is True
     assert len(found["probes"]) >= 8 and all(p["ok"] and p["expected"] == p["found"] for p in found["probes"])
-    age = datetime.datetime.now(datetime.timezone.utc) - datetime.datetime.fromisoformat(found["at"].replace("Z", "+00:00"))
+    age = datetime.datetime.now(datetime.timezone.utc) - datetime.datetime.fromisoformat(
+        found["at"].replace("Z", "+00:00")
+    )
     assert abs(age.total_seconds()) < 60
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every limit of quota.def: reached, refused with its name, its use and a remedy, and free again."""
+
 import re
 import time
 
@@ -16,7 +17,9 @@ QUOTAS = dict(re.findall(r"^QUOTA\(\w+,\s*(\w+),\s*(\w+),", (TOP / "include/tena
 
 @pytest.fixture(scope="module")
 def world():
-    daemon = wardian.Daemon([*access.NO_LIMITS, "--sched.poll=200ms", "--sched.cpus=8", "--sched.memory=8GiB"]).start()
+    daemon = wardian.Daemon(
+        [*access.NO_LIMITS, "--sched.poll=200ms", "--sched.cpus=8", "--sched.memory=8GiB"]
+    ).start()
     try:
         made = access.World(daemon)
         yield made
@@ -45,13 +48,29 @@ MAKERS = {
     "roles": lambda t: ("POST", "/v1/roles", {"name": t.unique("role"), "permissions": ["job:read"]}),
     "role_assignments": lambda t: ("POST", "/v1/role-assignments", {"user": t.user(), "role": "viewer"}),
     "keys": lambda t: ("POST", "/v1/keys", {"name": t.unique("key")}),
-    "issuers": lambda t: ("POST", "/v1/issuers", {"name": t.unique("issuer"), "url": "https://i.example.com/" + t.unique(),
-                                                  "jwks": {"keys": [JWK]}, "rules": [{"claim": "*", "role": "viewer"}]}),
+    "issuers": lambda t: (
+        "POST",
+        "/v1/issuers",
+        {
+            "name": t.unique("issuer"),
+            "url": "https://i.example.com/" + t.unique(),
+            "jwks": {"keys": [JWK]},
+            "rules": [{"claim": "*", "role": "viewer"}],
+        },
+    ),
     "jobs_queued": lambda t: ("POST", "/v1/jobs", job()),
     "jobs_per_day": lambda t: ("POST", "/v1/jobs", job()),
 }
 # The others have a test of their own below, or in test_rates.py.
-ELSEWHERE = {"jobs_running", "cpus", "memory_bytes", "storage_bytes", "streams", "requests_per_second", "key_requests_per_second"}
+ELSEWHERE = {
+    "jobs_running",
+    "cpus",
+    "memory_bytes",
+    "storage_bytes",
+    "streams",
+    "requests_per_second",
+    "key_requests_per_second",
+}
 
 
 def line(world, key, name, project=None):
@@ -88,7 +107,12 @@ def test_a_limit_is_reached_and_refused_by_name(world, name):
     limit = before["used"] + 2
     world.limits(t, **{name: limit})
     now = line(world, t.owner, name)
-    assert (now["limit"], now["default"], now["used"], now["unit"]) == (limit, False, before["used"], before["unit"])
+    assert (now["limit"], now["default"], now["used"], now["unit"]) == (
+        limit,
+        False,
+        before["used"],
+        before["unit"],
+    )
     for i in range(2):
         answer = send(t, MAKERS[name](t))
         assert answer.status == 201, answer.body
@@ -117,9 +141,19 @@ def test_a_limit_of_zero_allows_nothing_and_does_not_touch_others(world, name):
 
 def test_what_is_given_back_can_be_used_again(world):
     t = world.tenant("returning")
-    for name, path in (("projects", "/v1/projects"), ("users", "/v1/users"), ("roles", "/v1/roles"), ("keys", "/v1/keys"),
-                       ("issuers", "/v1/issuers"), ("role_assignments", "/v1/role-assignments")):
-        again = MAKERS[name](t) if name != "role_assignments" else ("POST", path, {"user": t.owner_user, "role": "viewer"})
+    for name, path in (
+        ("projects", "/v1/projects"),
+        ("users", "/v1/users"),
+        ("roles", "/v1/roles"),
+        ("keys", "/v1/keys"),
+        ("issuers", "/v1/issuers"),
+        ("role_assignments", "/v1/role-assignments"),
+    ):
+        again = (
+            MAKERS[name](t)
+            if name != "role_assignments"
+            else ("POST", path, {"user": t.owner_user, "role": "viewer"})
+        )
         request = MAKERS[name](t)
         world.limits(t, **{name: line(world, t.owner, name)["used"] + 1})
         made = send(t, request).json(201)["id"]
@@ -130,6 +164,7 @@ def test_what_is_given_back_can_be_used_again(world):
 
 
 # --- projects ------------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("name", ["jobs_queued", "jobs_per_day"])
 def test_a_projects_limit_holds_beside_the_tenants(world, name):
@@ -160,11 +195,21 @@ def test_only_what_projects_can_have_is_set_there(world):
         answer = t.http.request("PUT", f"/v1/projects/{project}/quota", t.owner, {"limits": {name: 5}})
         assert answer.status == (200 if level == "PROJECT" else 422), (name, answer.body)
         assert level == "PROJECT" or answer.json()["errors"][0]["pointer"] == f"/limits/{name}"
-    for body in ({"limits": {"no_such": 1}}, {"limits": {"cpus": -1}}, {"limits": {"cpus": (1 << 53) + 1}}, {"limits": {"cpus": 1.5}},
-                 {"limits": {"cpus": "1"}}, {"limits": []}, {}, {"limits": {"cpus": 1}, "x": 1}):
+    for body in (
+        {"limits": {"no_such": 1}},
+        {"limits": {"cpus": -1}},
+        {"limits": {"cpus": (1 << 53) + 1}},
+        {"limits": {"cpus": 1.5}},
+        {"limits": {"cpus": "1"}},
+        {"limits": []},
+        {},
+        {"limits": {"cpus": 1}, "x": 1},
+    ):
         assert t.http.request("PUT", f"/v1/projects/{project}/quota", t.owner, body).status == 422, body
         assert t.http.request("PUT", f"/v1/tenants/{t.id}/quota", world.operator, body).status == 422, body
-    assert t.http.request("PUT", f"/v1/projects/{project}/quota", t.owner, {"limits": {"cpus": 1 << 53}}).status == 200
+    assert (
+        t.http.request("PUT", f"/v1/projects/{project}/quota", t.owner, {"limits": {"cpus": 1 << 53}}).status == 200
+    )
 
 
 def test_a_member_of_one_project_sees_the_limits_of_that_one(world):
@@ -178,6 +223,7 @@ def test_a_member_of_one_project_sees_the_limits_of_that_one(world):
 
 # --- what running jobs hold -------------------------------------------------------------------------------
 
+
 def states(t, jobs):
     return [t.http.json("GET", f"/v1/jobs/{j}", t.owner)["state"] for j in jobs]
 
@@ -185,8 +231,10 @@ def states(t, jobs):
 LIVE = ("claimed", "running")
 
 
-@pytest.mark.parametrize("name,limit,resources", [
-    ("jobs_running", 2, {}), ("cpus", 2, {"cpus": 1}), ("memory_bytes", 128 << 20, {"memory_bytes": 64 << 20})])
+@pytest.mark.parametrize(
+    "name,limit,resources",
+    [("jobs_running", 2, {}), ("cpus", 2, {"cpus": 1}), ("memory_bytes", 128 << 20, {"memory_bytes": 64 << 20})],
+)
 @pytest.mark.parametrize("of_project", [False, True])
 def test_jobs_beyond_what_may_run_wait_for_their_turn(world, name, limit, resources, of_project):
     t = world.tenant("turns")
@@ -220,6 +268,7 @@ def test_a_job_that_waits_for_its_tenants_limit_lets_others_pass(world):
 
 # --- storage and streams -----------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("of_project", [False, True])
 def test_no_job_is_accepted_beyond_the_storage(world, of_project):
     t = world.tenant("stored")
@@ -232,7 +281,9 @@ def test_no_job_is_accepted_beyond_the_storage(world, of_project):
         t.http.json("PUT", f"/v1/projects/{project}/quota", t.owner, {"limits": {"storage_bytes": 4000}})
     else:
         world.limits(t, storage_bytes=4000)
-    check_refusal(send(t, ("POST", "/v1/jobs", job(project))), "storage_bytes", 4000, used, "project" if of_project else "")
+    check_refusal(
+        send(t, ("POST", "/v1/jobs", job(project))), "storage_bytes", 4000, used, "project" if of_project else ""
+    )
     if of_project:
         assert send(t, ("POST", "/v1/jobs", job())).status == 201
         t.http.json("PUT", f"/v1/projects/{project}/quota", t.owner, {"limits": {"storage_bytes": used + 1}})
@@ -252,12 +303,17 @@ def test_streams_beyond_the_limit_are_refused(world):
     def follow(tenant, one):
         http = access.Http(world.daemon.port)
         http.open()
-        http.socket.sendall(http.message("GET", f"/v1/jobs/{one}/log?follow=sse", tenant.owner, None, {"Accept": "text/event-stream"}))
+        http.socket.sendall(
+            http.message(
+                "GET", f"/v1/jobs/{one}/log?follow=sse", tenant.owner, None, {"Accept": "text/event-stream"}
+            )
+        )
         opened.append(http)
         data = b""
         while b"\r\n\r\n" not in data:
             data += http.socket.recv(4096)
         return int(data.split(b" ", 2)[1]), data
+
     try:
         assert [follow(t, running)[0] for _ in range(2)] == [200, 200]
         status, data = follow(t, running)
@@ -273,12 +329,22 @@ def test_streams_beyond_the_limit_are_refused(world):
 
 
 def test_defaults_come_from_the_settings(own_daemon):
-    daemon = own_daemon("--quota.keys=3", "--quota.projects=2", "--quota.cpus=7", "--quota.memory=1GiB", "--quota.storage=2GiB")
+    daemon = own_daemon(
+        "--quota.keys=3", "--quota.projects=2", "--quota.cpus=7", "--quota.memory=1GiB", "--quota.storage=2GiB"
+    )
     w = access.World(daemon)
     t = w.tenant("defaults")
-    shown = {row["name"]: (row["limit"], row["default"]) for row in w.http.json("GET", "/v1/quota", t.owner)["data"]}
+    shown = {
+        row["name"]: (row["limit"], row["default"]) for row in w.http.json("GET", "/v1/quota", t.owner)["data"]
+    }
     assert set(shown) == set(QUOTAS)
-    for name, limit in (("keys", 3), ("projects", 2), ("cpus", 7), ("memory_bytes", 1 << 30), ("storage_bytes", 2 << 30)):
+    for name, limit in (
+        ("keys", 3),
+        ("projects", 2),
+        ("cpus", 7),
+        ("memory_bytes", 1 << 30),
+        ("storage_bytes", 2 << 30),
+    ):
         assert shown[name] == (limit, True)
     assert send(t, MAKERS["projects"](t)).status == 201
     check_refusal(send(t, MAKERS["projects"](t)), "projects", 2, 2)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rates: what a flood is told, whom it does not touch, and how several daemons share one limit."""
+
 import json
 import math
 import multiprocessing
@@ -23,7 +24,16 @@ OTHER_SOURCE = "127.0.0.2"
 
 def load(port, path, connections, ms, key="", per_s=0, source=""):
     """Starts the load generator; its JSON report comes from result()."""
-    command = [str(LOAD), str(port), path, str(connections), str(ms), key, str(per_s), *([source] if source else [])]
+    command = [
+        str(LOAD),
+        str(port),
+        path,
+        str(connections),
+        str(ms),
+        key,
+        str(per_s),
+        *([source] if source else []),
+    ]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
 
 
@@ -50,6 +60,7 @@ def world():
 
 
 # --- what is said ------------------------------------------------------------------------------------
+
 
 def test_a_flood_is_told_its_limit_and_when_to_come_back(world):
     w = world
@@ -108,6 +119,7 @@ def test_other_tenants_and_probes_are_not_refused_in_a_flood(world):
 
 # --- whom it does not touch --------------------------------------------------------------------------
 
+
 def latencies(http, key, path, seconds, pause=0.002):
     """Milliseconds of requests that come one after the other."""
     found, until = [], time.monotonic() + seconds
@@ -132,16 +144,20 @@ def test_a_tenant_at_ten_times_its_limit_leaves_the_others_latency_alone(world):
     latencies(http, b.owner, f"/v1/jobs/{jobs[1]}", 0.3)  # warm
     for _ in range(rounds):
         alone += latencies(http, b.owner, f"/v1/jobs/{jobs[1]}", seconds)
-        flood = load(w.daemon.port, f"/v1/jobs/{jobs[0]}", 32, int(seconds * 1000) + 400, a.owner, 2000, OTHER_SOURCE)
+        flood = load(
+            w.daemon.port, f"/v1/jobs/{jobs[0]}", 32, int(seconds * 1000) + 400, a.owner, 2000, OTHER_SOURCE
+        )
         time.sleep(0.2)
         beside += latencies(http, b.owner, f"/v1/jobs/{jobs[1]}", seconds)
         report = result(flood)
         sent += report["replies"]
         let_through += report["replies"] - report["refused"]
     p99 = percentile(alone, 0.99), percentile(beside, 0.99)
-    print(f"\nneighbour: B's p50 {percentile(alone, .5):.2f} ms alone, {percentile(beside, .5):.2f} beside; "
-          f"p99 {p99[0]:.2f} ms alone, {p99[1]:.2f} ms beside A at {sent / rounds / (seconds + 0.4):.0f}/s "
-          f"of 200 allowed ({100 * (sent - let_through) / sent:.0f} % refused); ratio {p99[1] / p99[0]:.2f}")
+    print(
+        f"\nneighbour: B's p50 {percentile(alone, .5):.2f} ms alone, {percentile(beside, .5):.2f} beside; "
+        f"p99 {p99[0]:.2f} ms alone, {p99[1]:.2f} ms beside A at {sent / rounds / (seconds + 0.4):.0f}/s "
+        f"of 200 allowed ({100 * (sent - let_through) / sent:.0f} % refused); ratio {p99[1] / p99[0]:.2f}"
+    )
     assert sent - let_through > sent * 0.6
     assert p99[1] <= p99[0] * (2 if NIGHTLY else 4)
 
@@ -209,7 +225,9 @@ def test_guessing_keys_is_throttled_and_slows_nobody_down(world):
     may_go, done = multiprocessing.Event(), multiprocessing.Event()
     process = multiprocessing.Process(target=guesser, args=(w.daemon.port, GUESSES, may_go, done), daemon=True)
     http, names = access.Http(w.daemon.port), ("unknown", "malformed", "expired", "revoked")
-    before = {name: access.metric(w.http, "wardian_auth_checks_total", outcome=name) for name in (*names, "throttled")}
+    before = {
+        name: access.metric(w.http, "wardian_auth_checks_total", outcome=name) for name in (*names, "throttled")
+    }
     process.start()
     alone, beside, started = [], [], time.monotonic()
     logins(http, keys, 20)
@@ -226,9 +244,11 @@ def test_guessing_keys_is_throttled_and_slows_nobody_down(world):
     process.join(10)
     checked = sum(access.metric(w.http, "wardian_auth_checks_total", outcome=name) - before[name] for name in names)
     p99 = percentile(alone, 0.99), percentile(beside, 0.99)
-    print(f"\nguessing: {GUESSES} guesses in {seconds:.0f} s, {checked:.0f} looked at; first uses of keys elsewhere "
-          f"p50 {percentile(alone, .5):.2f} / {percentile(beside, .5):.2f} ms, p99 {p99[0]:.2f} ms alone, "
-          f"{p99[1]:.2f} ms beside, ratio {p99[1] / p99[0]:.2f}")
+    print(
+        f"\nguessing: {GUESSES} guesses in {seconds:.0f} s, {checked:.0f} looked at; first uses of keys elsewhere "
+        f"p50 {percentile(alone, .5):.2f} / {percentile(beside, .5):.2f} ms, p99 {p99[0]:.2f} ms alone, "
+        f"{p99[1]:.2f} ms beside, ratio {p99[1] / p99[0]:.2f}"
+    )
     assert 10 <= checked <= 10 * (1 + math.ceil(seconds / 60))
     assert p99[1] <= p99[0] * (2 if NIGHTLY else 4)
 
@@ -273,6 +293,7 @@ def test_a_known_credential_is_served_from_an_address_that_must_pause(world):
 
 # --- several daemons -----------------------------------------------------------------------------------
 
+
 class Pair:
     """Two daemons on one database."""
 
@@ -282,7 +303,12 @@ class Pair:
             for _ in range(2):
                 daemon = wardian.Daemon(settings, env={"WARDIAN_DATABASE_URL": self.server.url})
                 self.daemons.append(daemon.start())
-            login = {"host": "127.0.0.1", "port": self.server.port, "user": "postgres", "password": self.server.password}
+            login = {
+                "host": "127.0.0.1",
+                "port": self.server.port,
+                "user": "postgres",
+                "password": self.server.password,
+            }
             self.world = access.World(self.daemons[0], **login)
             self.https = [access.Http(d.port) for d in self.daemons]
         except BaseException:
@@ -321,8 +347,10 @@ def test_two_daemons_let_through_what_one_would_within_the_stated_error(pair):
     # before it is heard of.  That can be its whole burst and half a second's worth; exchanges take time,
     # on a busy machine as long again.
     error = 2 * limit + 2 * limit * 0.5
-    print(f"\ntwo daemons: {sum(through)} = {through} let through in {passed:.1f} s, one alone may {alone:.0f}, "
-          f"stated error {error:.0f}; without exchange {2 * alone:.0f}")
+    print(
+        f"\ntwo daemons: {sum(through)} = {through} let through in {passed:.1f} s, one alone may {alone:.0f}, "
+        f"stated error {error:.0f}; without exchange {2 * alone:.0f}"
+    )
     assert sum(through) <= alone + error < 0.75 * 2 * alone
     assert sum(through) >= limit * seconds * 0.8, "together they give what is allowed"
 
@@ -365,8 +393,10 @@ def test_a_revoked_key_is_refused_by_the_other_daemon_within_a_second(pair):
             time.sleep(0.005)
         took.append(time.monotonic() - started)
         assert first.request("GET", "/v1/jobs", shown).status == 401
-    print(f"\nrevocation on another daemon: at most {max(took) * 1000:.0f} ms, median {percentile(took, .5) * 1000:.0f} ms "
-          f"of {len(took)} tries")
+    print(
+        f"\nrevocation on another daemon: at most {max(took) * 1000:.0f} ms, median {percentile(took, .5) * 1000:.0f} ms "
+        f"of {len(took)} tries"
+    )
     assert max(took) <= 1.0
 
 

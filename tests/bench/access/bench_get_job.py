@@ -9,6 +9,7 @@ has.  Both ask for one job in one private PostgreSQL, in turns, so that whatever
 machine hits both; load generator, daemon, pgbench and PostgreSQL share its cores.  Target: 0.6.
 WARDIAN_BUILD names the build, which should be optimised.
 """
+
 import json
 import os
 import pathlib
@@ -38,23 +39,67 @@ def statement(name, *values):
 
 
 def script():
-    lines = ["\\startpipeline", "begin;", statement("db_context", ":tenant"), statement("job_get", ":tenant", ":job", "null"),
-             "commit;", "\\endpipeline"]
+    lines = [
+        "\\startpipeline",
+        "begin;",
+        statement("db_context", ":tenant"),
+        statement("job_get", ":tenant", ":job", "null"),
+        "commit;",
+        "\\endpipeline",
+    ]
     return "\n".join(lines) + "\n"
 
 
 def pgbench(daemon, path, tenant, job, seconds):
     out = subprocess.run(
-        ["pgbench", "-h", str(daemon.state / "postgres" / "socket"), "-p", "5432", "-U", "wardian_api", "-n", "-M", "prepared",
-         "-c", str(DATABASE_CONNECTIONS), "-j", "2", "-T", str(seconds), "-D", f"tenant={tenant}", "-D", f"job={job}", "-f", path, "wardian"],
-        capture_output=True, text=True, check=False, env={**os.environ, "PGOPTIONS": "-c search_path=wardian -c jit=off"})
+        [
+            "pgbench",
+            "-h",
+            str(daemon.state / "postgres" / "socket"),
+            "-p",
+            "5432",
+            "-U",
+            "wardian_api",
+            "-n",
+            "-M",
+            "prepared",
+            "-c",
+            str(DATABASE_CONNECTIONS),
+            "-j",
+            "2",
+            "-T",
+            str(seconds),
+            "-D",
+            f"tenant={tenant}",
+            "-D",
+            f"job={job}",
+            "-f",
+            path,
+            "wardian",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PGOPTIONS": "-c search_path=wardian -c jit=off"},
+    )
     assert out.returncode == 0, out.stderr
     return float(re.search(r"tps = ([\d.]+)", out.stdout)[1])
 
 
 def requests(daemon, path, key, seconds):
-    out = subprocess.run([str(wardian.BUILD / "tests" / "access-load"), str(daemon.port), path, str(CONNECTIONS),
-                          str(seconds * 1000), key], capture_output=True, text=True, check=True)
+    out = subprocess.run(
+        [
+            str(wardian.BUILD / "tests" / "access-load"),
+            str(daemon.port),
+            path,
+            str(CONNECTIONS),
+            str(seconds * 1000),
+            key,
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     found = json.loads(out.stdout)
     assert found["errors"] == found["refused"] == 0, found
     return found
@@ -68,8 +113,13 @@ def measure(daemon, t, job, path, seconds):
         got = requests(daemon, f"/v1/jobs/{job}", t.owner, seconds)
         base = pgbench(daemon, path, t.uuid, access.uuid_of(job), seconds)
         ratios.append(got["per_s"] / base)
-        print(f"{i + 1:5} {got['per_s']:8.0f} {got['p50_us']:7} {got['p99_us']:7} {base:10.0f} {ratios[-1]:6.2f}   {load:.1f}", flush=True)
-    print(f"ratio: median {statistics.median(ratios):.2f}, least {min(ratios):.2f}, greatest {max(ratios):.2f}; target {TARGET}")
+        print(
+            f"{i + 1:5} {got['per_s']:8.0f} {got['p50_us']:7} {got['p99_us']:7} {base:10.0f} {ratios[-1]:6.2f}   {load:.1f}",
+            flush=True,
+        )
+    print(
+        f"ratio: median {statistics.median(ratios):.2f}, least {min(ratios):.2f}, greatest {max(ratios):.2f}; target {TARGET}"
+    )
 
 
 def main():
