@@ -227,7 +227,11 @@ def test_a_deletion_goes_on_after_a_crash(own_daemon, stage):
             "select stage from operation where operation_id = %s", str(access.uuid_of(operation))
         )
 
-    wait_for(lambda: stands() == stage, 20, f"it is in the stage {stage}", pause=0.002)
+    try:
+        wait_for(lambda: stands() == stage, 40, f"it is in the stage {stage}", pause=0.002)
+    except AssertionError as error:
+        told = [line for line in daemon.log().splitlines() if '"component":"api"' not in line]
+        raise AssertionError(f"{error}: {world.database.rows('select * from operation')} {told[-10:]}") from None
     time.sleep(0.3)  # inside of a step
     assert stands() == stage
     daemon.kill()
