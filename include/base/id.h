@@ -23,8 +23,9 @@ struct tenant_id {
 
 enum { UUID_STR_SIZE = 37, ID_STR_SIZE = 40 };
 
-/* Time-ordered across calls of one process within a millisecond as far as the random bits go;
- * aborts when the kernel has no randomness.  Thread-safe. */
+/* Ordered by the wall clock to the microsecond: rand_a holds the part of the millisecond (RFC 9562,
+ * section 6.2, method 3), 62 bits are random.  Two of the same microsecond come in no order. Aborts
+ * when the kernel has no randomness.  Thread-safe. */
 struct uuid uuid_v7(void);
 bool uuid_is_nil(struct uuid u);
 int uuid_cmp(struct uuid a, struct uuid b); /* as memcmp: creation order */

@@ -35,13 +35,15 @@ random_bytes(void *p, size_t n)
 struct uuid
 uuid_v7(void)
 {
-	uint64_t ms = (uint64_t)(clock_wall_us() / 1000);
+	uint64_t us = (uint64_t)clock_wall_us(), ms = us / 1000;
+	uint64_t part = us % 1000 * 4096 / 1000;
 	struct uuid u;
 
-	random_bytes(u.b + 6, sizeof(u.b) - 6);
 	for (int i = 0; i < 6; i++)
 		u.b[i] = (uint8_t)(ms >> (40 - 8 * i));
-	u.b[6] = (uint8_t)(0x70 | (u.b[6] & 0x0f));
+	u.b[6] = (uint8_t)(0x70 | part >> 8);
+	u.b[7] = (uint8_t)part;
+	random_bytes(u.b + 8, sizeof(u.b) - 8);
 	u.b[8] = (uint8_t)(0x80 | (u.b[8] & 0x3f));
 	return u;
 }
