@@ -64,8 +64,8 @@ struct db_options {
 	/*
 	 * May be NULL; called from any thread.  With ns < 0, one event: the failures "connect",
 	 * "deadline", "serialization", "constraint" and "other" (labels of METRIC_DB_ERRORS),
-	 * "batch" and "write" of group commit, "opened" and "closed" connections.  "call": a call
-	 * took ns.
+	 * "batch" and "write" of group commit, "lookups" and "lookup", "opened" and "closed"
+	 * connections.  "call": a call took ns.
 	 */
 	void (*observe)(void *ctx, const char *what, int64_t ns);
 	void *observe_ctx;
@@ -77,9 +77,9 @@ struct db_options {
  * holds a password, theirs are the hexadecimal HMAC-SHA-256 of the role's name under it, which
  * db_migrate_up has set if the URL's role may do so; without one the server must trust them
  * (private cluster: a 0700 socket directory) or know them otherwise (peer, certificate, passfile).
- * Beside the pools, group commit has two connections. Refuses (ERR_DB_SCHEMA) when the server is
- * older than 15, when a role is superuser, may bypass RLS or owns tables, when a statement does not
- * prepare, and when the catalogue audit fails.
+ * Beside the pools, group commit and lookups have two connections each. Refuses (ERR_DB_SCHEMA)
+ * when the server is older than 15, when a role is superuser, may bypass RLS or owns tables, when a
+ * statement does not prepare, and when the catalogue audit fails.
  */
 int db_open(const struct db_options *o, struct db **ret, struct err *e) MUST_CHECK;
 void db_free(struct db *db);
@@ -122,6 +122,11 @@ int db_one_commit(struct db_tx **tx, const char *stmt, const struct db_arg *args
 /* One reading statement in a transaction of its own: one round trip.  A statement that writes is
  * refused (ERR_DB_SCHEMA), because the outcome of its commit could not be asked for. */
 int db_read_one(struct db *db, struct tenant_id tenant, const char *stmt, const struct db_arg *args,
+    const struct db_col *cols, struct arena *mem, struct err *e) MUST_CHECK;
+/* db_read_one for a statement that finds its row by a key, and is therefore quick: those of many
+ * callers, each under its own tenant, travel together, so that under load one costs the server a
+ * fraction.  Blocks as db_group_write does. */
+int db_lookup(struct db *db, struct tenant_id tenant, const char *stmt, const struct db_arg *args,
     const struct db_col *cols, struct arena *mem, struct err *e) MUST_CHECK;
 int64_t db_read_each(struct db *db, struct tenant_id tenant, const char *stmt,
     const struct db_arg *args, const struct db_col *cols, struct arena *mem, db_row_fn *row,

@@ -82,6 +82,7 @@ observe_db(void *ctx, const char *what, int64_t ns)
 		const char *what;
 		enum metric id;
 	} counters[] = { { "batch", METRIC_DB_GROUP_COMMITS }, { "write", METRIC_DB_GROUP_WRITES },
+		{ "lookups", METRIC_DB_LOOKUP_BATCHES }, { "lookup", METRIC_DB_LOOKUPS },
 		{ "opened", METRIC_DB_OPENED }, { "closed", METRIC_DB_CLOSED } };
 	struct app *a = ctx;
 

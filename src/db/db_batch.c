@@ -11,6 +11,9 @@
  * search for deadlocks.  Whatever takes that lock first and one tenant's other locks after it
  * cannot deadlock with a batch either.  Besides, neighbours of one tenant share its context.
  *
+ * Lookups travel in the same way, without what only writes need: contexts and statements up to one
+ * Sync are one transaction to the server and one round trip.
+ *
  * A fault rolls the batch back.  The faulty unit is set aside and the others go again; after a few
  * faults everything left runs alone, in a transaction of its own, and so does what was set aside: a
  * fault that only came from the neighbourhood (a deadlock between two batches) does not count.
@@ -33,6 +36,7 @@ struct run {
 	struct db_unit **units; /* of this transaction */
 	size_t n;
 	size_t n_steps;
+	bool reads; /* nothing but lookups: no BEGIN, no id, no COMMIT */
 	struct deadline until;
 };
 
@@ -84,7 +88,8 @@ static void
 build_steps(struct run *r)
 {
 	r->n_steps = 0;
-	add_step(r, r->db->begin, NULL);
+	if (!r->reads)
+		add_step(r, r->db->begin, NULL);
 	for (size_t i = 0; i < r->n; i++) {
 		struct db_unit *u = r->units[i];
 
@@ -93,14 +98,22 @@ build_steps(struct run *r)
 		for (size_t k = 0; k < u->n; k++)
 			add_step(r, u->stmts[k], &u->params[k]);
 	}
-	add_step(r, r->db->xid, NULL);
+	if (!r->reads)
+		add_step(r, r->db->xid, NULL);
+}
+
+/* Steps before those of the first unit: BEGIN. */
+static size_t
+head(const struct run *r)
+{
+	return r->reads ? 0 : 1;
 }
 
 /* First statement of a unit among the steps. */
 static size_t
 first_step(const struct run *r, size_t unit)
 {
-	size_t at = 1;
+	size_t at = head(r);
 
 	for (size_t i = 0; i < unit; i++)
 		at += r->units[i]->n + needs_context(r, i);
@@ -143,7 +156,7 @@ roll_back(struct run *r)
 static bool
 find_unaffected(const struct run *r, size_t *ret_fault)
 {
-	size_t at = 1;
+	size_t at = head(r);
 
 	for (size_t i = 0; i < r->n; i++) {
 		struct db_unit *u = r->units[i];
@@ -169,7 +182,7 @@ judge(struct run *r, size_t *ret_fault, struct err *e)
 	if (step < r->n_steps && db_err_stale(result))
 		r->conn->broken = true;
 	/* Neither BEGIN nor the id is any unit's. */
-	if (step == 0 || step + 1 == r->n_steps) {
+	if (!r->reads && (step == 0 || step + 1 == r->n_steps)) {
 		(void)db_err_result(r->db, result, r->steps[step].stmt->name, e);
 		return GIVEN_UP;
 	}
@@ -179,7 +192,7 @@ judge(struct run *r, size_t *ret_fault, struct err *e)
 		    r->db, result, r->steps[step].stmt->name, &r->units[*ret_fault]->err);
 		return FAULTY;
 	}
-	if (db_tx_context_check(r->db, r->conn, &r->steps[1], e) < 0)
+	if (db_tx_context_check(r->db, r->conn, &r->steps[head(r)], e) < 0)
 		return AGAIN;
 	return find_unaffected(r, ret_fault) ? FAULTY : STORED;
 }
@@ -189,7 +202,7 @@ judge(struct run *r, size_t *ret_fault, struct err *e)
 static void
 hand_out(struct run *r)
 {
-	size_t at = 1;
+	size_t at = head(r);
 
 	for (size_t i = 0; i < r->n; i++) {
 		struct db_unit *u = r->units[i];
@@ -261,9 +274,9 @@ attempt(struct run *r, size_t *ret_fault, struct err *e)
 		v = e->code == ERR_UNAVAILABLE ? AGAIN : GIVEN_UP;
 	} else {
 		v = judge(r, ret_fault, e);
-		if (v == STORED)
+		if (v == STORED && !r->reads)
 			v = commit(r, ret_fault, e);
-		else if (!r->conn->broken)
+		else if (v != STORED && !r->reads && !r->conn->broken)
 			roll_back(r);
 	}
 	if (v == STORED)
@@ -284,7 +297,7 @@ settle(struct run *r, size_t *ret_fault)
 	for (int i = 0; i < ATTEMPTS_MAX && v == AGAIN; i++)
 		v = attempt(r, ret_fault, &e);
 	if (v == STORED)
-		db_observe(r->db, "batch", -1);
+		db_observe(r->db, r->reads ? "lookups" : "batch", -1);
 	if (v != AGAIN && v != GIVEN_UP)
 		return v;
 	for (size_t i = 0; i < r->n; i++) {
@@ -336,7 +349,7 @@ sort_by_tenant(struct db_batch *b)
 }
 
 void
-db_batch_run(struct db_batch *b, struct db_pool *pool, struct db_conn *c)
+db_batch_run(struct db_batch *b, bool reads, struct db_pool *pool, struct db_conn *c)
 {
 	struct run r = { .db = pool->db,
 		.pool = pool,
@@ -344,6 +357,7 @@ db_batch_run(struct db_batch *b, struct db_pool *pool, struct db_conn *c)
 		.steps = b->steps,
 		.units = b->units,
 		.n = b->n,
+		.reads = reads,
 		.until = deadline_in_ms(2 * pool->db->timeout_ms) };
 	size_t fault, settled = 0;
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Group commit.  Callers put a unit, which lives on their stack, into a queue and sleep.
- * Committers, threads with a connection each, take whatever has queued up while their last batch
- * was in flight (no timer, no delay) and run it as one transaction (db_batch.c).  While one
- * committer waits for the disk the other one works.  A unit is the committer's from the moment it
- * is taken until it is done; before that its caller may take it back when the deadline passes.
+ * Group commit, and lookups in groups.  Callers put a unit, which lives on their stack, into a
+ * queue and sleep. Committers, threads with a connection each, take whatever has queued up while
+ * their last batch was in flight (no timer, no delay) and run it as one transaction (db_batch.c).
+ * While one committer waits for the disk the other one works.  A unit is the committer's from the
+ * moment it is taken until it is done; before that its caller may take it back when the deadline
+ * passes.
  */
 #include "db_group_internal.h"
 
@@ -24,6 +25,7 @@ struct committer {
 
 struct db_group {
 	struct db *db;
+	bool reads;
 	struct lock lock;
 	struct cond work; /* the queue is not empty, or stop */
 	/* under lock */
@@ -78,7 +80,7 @@ run_committer(void *arg)
 	struct committer *c = arg;
 
 	while (take_batch(c->group, &c->batch)) {
-		db_batch_run(&c->batch, &c->group->db->api, &c->conn);
+		db_batch_run(&c->batch, c->group->reads, &c->group->db->api, &c->conn);
 		report_batch(c->group, &c->batch);
 	}
 	db_conn_close(&c->group->db->api, &c->conn);
@@ -86,13 +88,14 @@ run_committer(void *arg)
 }
 
 int
-db_group_new(struct db *db, struct db_group **ret, struct err *e)
+db_group_new(struct db *db, bool reads, struct db_group **ret, struct err *e)
 {
 	struct db_group *g = calloc(1, sizeof(*g));
 
 	if (g == NULL)
 		return err_set(e, ERR_NO_MEMORY, "there is no memory for the group committer");
 	g->db = db;
+	g->reads = reads;
 	lock_init(&g->lock);
 	cond_init(&g->work);
 	g->last = &g->first;
@@ -101,7 +104,8 @@ db_group_new(struct db *db, struct db_group **ret, struct err *e)
 
 		c->group = g;
 		if (db_batch_init(&c->batch, e) < 0 ||
-		    thread_start(&c->thread, "db-commit", run_committer, c, e) < 0) {
+		    thread_start(
+			&c->thread, reads ? "db-lookup" : "db-commit", run_committer, c, e) < 0) {
 			db_group_free(g);
 			return -1;
 		}
@@ -155,7 +159,7 @@ submit(struct db_group *g, struct db_unit *u, struct err *e)
 	REQUIRE(!g->stop);
 	if (g->n_queued == QUEUE_MAX) {
 		lock_give(&g->lock);
-		return err_set(e, ERR_BUSY, "too many changes wait to be stored; try again");
+		return err_set(e, ERR_BUSY, "too many requests wait for the database; try again");
 	}
 	*g->last = u;
 	g->last = &u->next;
@@ -165,7 +169,8 @@ submit(struct db_group *g, struct db_unit *u, struct err *e)
 		waiting = cond_wait(&u->done, &g->lock, d);
 	if (u->state == DB_UNIT_QUEUED) {
 		unlink_unit(g, u);
-		rc = err_set(e, ERR_BUSY, "the change waited too long to be stored; try again");
+		rc =
+		    err_set(e, ERR_BUSY, "the request waited too long for the database; try again");
 	}
 	/* A committer's work is bounded by deadlines of its own. */
 	while (u->state == DB_UNIT_TAKEN)
@@ -244,4 +249,31 @@ db_group_write(struct db *db, struct tenant_id tenant, const struct db_write *wr
 		db_observe(db, "write", -1);
 	db_observe(db, "call", clock_mono_ns() - start);
 	return rc;
+}
+
+int64_t
+db_group_lookup(struct db *db, struct tenant_id tenant, const struct db_query *q, struct err *e)
+{
+	const struct db_write w = { .stmt = q->stmt, .args = q->args };
+	struct db_unit u = { .tenant = tenant, .writes = &w, .n = 1 };
+	int64_t start = clock_mono_ns();
+	int64_t n = -1;
+
+	cond_init(&u.done);
+	if (prepare_unit(db, &u, tenant, e) == 0) {
+		if (u.stmts[0]->writes)
+			(void)err_set(
+			    e, ERR_DB_SCHEMA, "statement %s writes and is no lookup", q->stmt);
+		else if (submit(db->lookups, &u, e) == 0) {
+			if (u.failed)
+				*e = u.err;
+			else
+				n = db_rows_read(u.results[0], q, e);
+		}
+	}
+	unit_done(&u);
+	if (n >= 0)
+		db_observe(db, "lookup", -1);
+	db_observe(db, "call", clock_mono_ns() - start);
+	return n;
 }

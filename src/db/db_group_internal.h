@@ -2,7 +2,7 @@
 #ifndef DB_GROUP_INTERNAL_H
 #define DB_GROUP_INTERNAL_H
 
-/* A unit of group commit and the batch that carries many of them. */
+/* A unit of writes, or one lookup, and the batch that carries many of them. */
 
 #include "db_internal.h"
 
@@ -46,7 +46,8 @@ struct db_batch {
 };
 int db_batch_init(struct db_batch *b, struct err *e) MUST_CHECK;
 void db_batch_done(struct db_batch *b);
-/* Runs all units; each ends with its results or with its error, never with neither. */
-void db_batch_run(struct db_batch *b, struct db_pool *pool, struct db_conn *c);
+/* Runs all units, all of them lookups or all of them writes; each ends with its results or with its
+ * error, never with neither. */
+void db_batch_run(struct db_batch *b, bool reads, struct db_pool *pool, struct db_conn *c);
 
 #endif

@@ -135,7 +135,8 @@ struct db {
 	const struct db_stmt *begin, *commit, *rollback, *context, *xid, *xact_status, *incarnation,
 	    *ping;
 	struct db_pool api, sched, platform;
-	struct db_group *group;
+	struct db_group *group;   /* writes */
+	struct db_group *lookups; /* statements by key that ride together */
 };
 void db_observe(const struct db *db, const char *what, int64_t ns);
 /* ERR_DB_SCHEMA when the role has no such statement. */
@@ -202,7 +203,11 @@ int db_xact_unknown(struct err *e);
 
 /* --- db_group.c ------------------------------------------------------------------------------- */
 
-int db_group_new(struct db *db, struct db_group **ret, struct err *e) MUST_CHECK;
+/* reads: of lookups alone. */
+int db_group_new(struct db *db, bool reads, struct db_group **ret, struct err *e) MUST_CHECK;
 void db_group_free(struct db_group *g);
+/* As db_txn_read. */
+int64_t db_group_lookup(
+    struct db *db, struct tenant_id tenant, const struct db_query *q, struct err *e) MUST_CHECK;
 
 #endif

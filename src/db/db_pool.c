@@ -246,7 +246,8 @@ db_open(const struct db_options *o, struct db **ret, struct err *e)
 	if (load_statements(db, o->sql, e) < 0 || check_catalogue(o, e) < 0)
 		return -1;
 	if (open_pool(&db->api, o->url, e) < 0 || open_pool(&db->sched, o->url, e) < 0 ||
-	    open_pool(&db->platform, o->url, e) < 0 || db_group_new(db, &db->group, e) < 0)
+	    open_pool(&db->platform, o->url, e) < 0 || db_group_new(db, false, &db->group, e) < 0 ||
+	    db_group_new(db, true, &db->lookups, e) < 0)
 		return -1;
 	*ret = db;
 	db = NULL;
@@ -259,6 +260,7 @@ db_free(struct db *db)
 	if (db == NULL)
 		return;
 	db_group_free(db->group);
+	db_group_free(db->lookups);
 	close_pool(&db->api);
 	close_pool(&db->sched);
 	close_pool(&db->platform);

@@ -7,6 +7,16 @@
 
 enum { COLUMNS_MAX = 40 }; /* the widest statement has half of them */
 
+/* Most readers name the columns in the statement's order; the library searches from the first and
+ * folds the case of each name, which for a wide row costs more than all its values. */
+static int
+column_number(const PGresult *r, size_t expected, const char *name)
+{
+	const char *there = PQfname(r, (int)expected);
+
+	return there != NULL && strcmp(there, name) == 0 ? (int)expected : PQfnumber(r, name);
+}
+
 static int
 find_columns(const PGresult *r, const struct db_query *q, int *at, size_t *ret_n, struct err *e)
 {
@@ -15,7 +25,7 @@ find_columns(const PGresult *r, const struct db_query *q, int *at, size_t *ret_n
 	for (const struct db_col *c = q->cols; c != NULL && c->name != NULL; c++, n++) {
 		REQUIRE(n < COLUMNS_MAX);
 		REQUIRE(c->type < DB_TYPE_UUIDS);
-		at[n] = PQfnumber(r, c->name);
+		at[n] = column_number(r, n, c->name);
 		if (at[n] < 0)
 			return err_set(
 			    e, ERR_DB_SCHEMA, "statement %s has no column %s", q->stmt, c->name);

@@ -62,6 +62,17 @@ db_tx_context_check(struct db *db, struct db_conn *c, const struct db_step *step
 }
 
 int
+db_lookup(struct db *db, struct tenant_id tenant, const char *stmt, const struct db_arg *args,
+    const struct db_col *cols, struct arena *mem, struct err *e)
+{
+	const struct db_query q = {
+		.stmt = stmt, .args = args, .cols = cols, .mem = mem, .single = true
+	};
+
+	return (int)db_group_lookup(db, tenant, &q, e);
+}
+
+int
 db_one_commit(struct db_tx **tx, const char *stmt, const struct db_arg *args,
     const struct db_col *cols, struct arena *mem, struct err *e)
 {

@@ -81,7 +81,7 @@ values ($1::uuid, $2::text, $3::bytea, $4::uuid);
 -- :name job_get :role api
 -- One job: what was asked, where it stands, and what its last attempt used.
 select j.job_id, j.project_id, coalesce(j.end_state, q.state) as state, j.environment, j.name, j.labels,
-	m.manifest, j.cause, j.priority,
+	j.cause, j.priority,
 	coalesce(q.attempt, j.attempts) as attempt, coalesce(q.lease_epoch, j.last_epoch) as epoch,
 	j.cpu_milli, j.memory_bytes, j.created_at,
 	coalesce(q.claimed_at, j.claimed_at) as claimed_at,
@@ -91,7 +91,7 @@ select j.job_id, j.project_id, coalesce(j.end_state, q.state) as state, j.enviro
 	j.ended_at,
 	coalesce(q.cancel_requested_at, j.cancel_requested_at) as cancel_requested_at,
 	a.wall_ns, a.cpu_user_ns + a.cpu_system_ns as cpu_ns, a.memory_peak_bytes,
-	coalesce(a.log_truncated, false) as log_truncated
+	coalesce(a.log_truncated, false) as log_truncated, m.manifest
 from job j
 join job_manifest m on m.tenant_id = $1::uuid and m.job_id = j.job_id
 left join job_queue q on q.tenant_id = $1::uuid and q.job_id = j.job_id

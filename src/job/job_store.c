@@ -75,7 +75,7 @@ job_get(struct db *db, struct tenant_id tenant, const struct scope *scope, struc
 	int found;
 
 	job_columns(&row, true, cols);
-	found = db_read_one(db, tenant, "job_get", args, cols, mem, e);
+	found = db_lookup(db, tenant, "job_get", args, cols, mem, e);
 	if (found < 0)
 		return -1;
 	if (found == 0)
