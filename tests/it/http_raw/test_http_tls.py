@@ -2,6 +2,7 @@
 """HTTPS: what is spoken, what is refused, and that certificates change under open connections."""
 import os
 import random
+import select
 import shutil
 import socket
 import ssl
@@ -206,20 +207,20 @@ def test_a_refused_request_is_answered_and_closed(server):
 
 def test_a_key_update_with_a_request_behind_it_is_read(https):
     """The library forgets what came in one packet with such a message."""
-    p = https(head_ms=3000)
+    p = https(head_ms=20000)
     listener = socket.create_server(("127.0.0.1", 0))
+    passed, together = [], threading.Event()
 
     def relay():
-        """Passes on, and from the second half second on what came within another half, at once."""
+        """Passes on; once told to, two messages at once."""
         near, _ = listener.accept()
         far = p.connect()
         threading.Thread(target=copy, args=(far, near), daemon=True).start()
-        begin = time.monotonic()
         while data := near.recv(65536):
-            if time.monotonic() - begin > 0.5:
-                time.sleep(0.5)
-                data += near.recv(65536, socket.MSG_DONTWAIT)
+            if together.is_set() and select.select([near], [], [], 5)[0]:
+                data += near.recv(65536)
             far.sendall(data)
+            passed.append(time.monotonic())
 
     def copy(source, sink):
         try:
@@ -232,13 +233,17 @@ def test_a_key_update_with_a_request_behind_it_is_read(https):
     s = subprocess.Popen(["openssl", "s_client", "-tls1_3", "-crlf", "-connect",
                           f"127.0.0.1:{listener.getsockname()[1]}"],
                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    time.sleep(0.7)
+    # Hello and Finished have gone through, and nothing has followed them.
+    until = time.monotonic() + 20
+    while (len(passed) < 2 or time.monotonic() - passed[-1] < 0.3) and time.monotonic() < until:
+        time.sleep(0.05)
+    together.set()
     s.stdin.write(b"K\n")
     s.stdin.flush()
     time.sleep(0.2)
     s.stdin.write(b"GET /close HTTP/1.1\nHost: h\n\n")
     s.stdin.flush()
-    stats = p.wait_for(lambda x: x["served"] == 1, 2.5)
+    stats = p.wait_for(lambda x: x["served"] == 1, 10)
     s.kill()
     s.communicate()
     listener.close()
