@@ -3,8 +3,8 @@
 #define LOCK_H
 
 /*
- * A mutex that knows its owner, a condition and threads; the only includer of pthread.h.  Taking a
- * lock twice, releasing a foreign one and waiting without it are broken invariants.
+ * A mutex that knows its owner, a condition, a latch and threads; the only includer of pthread.h.
+ * Taking a lock twice, releasing a foreign one and waiting without it are broken invariants.
  */
 
 #include "base.h"
@@ -34,6 +34,22 @@ void cond_wake_one(struct cond *c);
 void cond_wake_all(struct cond *c);
 /* False when the deadline passed; spurious wake-ups happen, so callers loop on their condition. */
 bool cond_wait(struct cond *c, struct lock *l, struct deadline d);
+
+/*
+ * Opened once, by one thread, for the one that waits: cheaper than a condition when many are waited
+ * for under one lock, which all those that wake up would have to take.  The waiter may destroy it
+ * as soon as latch_wait has said true.
+ */
+struct latch {
+	struct lock lock;
+	struct cond opened;
+	bool open;
+};
+void latch_init(struct latch *g);
+void latch_done(struct latch *g);
+void latch_open(struct latch *g);
+/* False when the deadline passed before it was opened; {0}: none. */
+bool latch_wait(struct latch *g, struct deadline d);
 
 struct thread {
 	pthread_t id;

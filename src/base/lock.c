@@ -98,6 +98,45 @@ cond_wait(struct cond *c, struct lock *l, struct deadline d)
 	return rc == 0;
 }
 
+void
+latch_init(struct latch *l)
+{
+	lock_init(&l->lock);
+	cond_init(&l->opened);
+	l->open = false;
+}
+
+void
+latch_done(struct latch *l)
+{
+	cond_done(&l->opened);
+	lock_done(&l->lock);
+}
+
+void
+latch_open(struct latch *l)
+{
+	lock_take(&l->lock);
+	l->open = true;
+	/* Under the lock: the waiter, who needs it, finds nobody at the condition that it destroys.
+	 */
+	cond_wake_one(&l->opened);
+	lock_give(&l->lock);
+}
+
+bool
+latch_wait(struct latch *l, struct deadline d)
+{
+	bool in_time = true, open;
+
+	lock_take(&l->lock);
+	while (!l->open && in_time)
+		in_time = cond_wait(&l->opened, &l->lock, d);
+	open = l->open;
+	lock_give(&l->lock);
+	return open;
+}
+
 int
 thread_start(struct thread *t, const char *name, void *(*fn)(void *), void *arg, struct err *e)
 {

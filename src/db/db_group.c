@@ -54,7 +54,7 @@ take_batch(struct db_group *g, struct db_batch *b)
 		if (g->first == NULL)
 			g->last = &g->first;
 		g->n_queued--;
-		u->state = DB_UNIT_TAKEN;
+		u->taken = true;
 		bytes += u->bytes;
 		b->units[b->n++] = u;
 	}
@@ -62,16 +62,12 @@ take_batch(struct db_group *g, struct db_batch *b)
 	return b->n > 0;
 }
 
+/* A unit is gone as soon as its latch is open. */
 static void
-report_batch(struct db_group *g, struct db_batch *b)
+report_batch(struct db_batch *b)
 {
-	lock_take(&g->lock);
-	for (size_t i = 0; i < b->n; i++) {
-		b->units[i]->state = DB_UNIT_DONE;
-		/* The unit is gone as soon as its caller holds the lock. */
-		cond_wake_one(&b->units[i]->done);
-	}
-	lock_give(&g->lock);
+	for (size_t i = 0; i < b->n; i++)
+		latch_open(&b->units[i]->done);
 }
 
 static void *
@@ -81,7 +77,7 @@ run_committer(void *arg)
 
 	while (take_batch(c->group, &c->batch)) {
 		db_batch_run(&c->batch, c->group->reads, &c->group->db->api, &c->conn);
-		report_batch(c->group, &c->batch);
+		report_batch(&c->batch);
 	}
 	db_conn_close(&c->group->db->api, &c->conn);
 	return NULL;
@@ -149,34 +145,50 @@ unlink_unit(struct db_group *g, struct db_unit *u)
 }
 
 static int
-submit(struct db_group *g, struct db_unit *u, struct err *e)
+enqueue(struct db_group *g, struct db_unit *u, struct err *e)
 {
-	struct deadline d = deadline_in_ms(g->db->timeout_ms);
-	bool waiting = true;
-	int rc = 0;
+	bool full;
 
 	lock_take(&g->lock);
 	REQUIRE(!g->stop);
-	if (g->n_queued == QUEUE_MAX) {
-		lock_give(&g->lock);
-		return err_set(e, ERR_BUSY, "too many requests wait for the database; try again");
+	full = g->n_queued == QUEUE_MAX;
+	if (!full) {
+		*g->last = u;
+		g->last = &u->next;
+		g->n_queued++;
+		cond_wake_one(&g->work);
 	}
-	*g->last = u;
-	g->last = &u->next;
-	g->n_queued++;
-	cond_wake_one(&g->work);
-	while (u->state == DB_UNIT_QUEUED && waiting)
-		waiting = cond_wait(&u->done, &g->lock, d);
-	if (u->state == DB_UNIT_QUEUED) {
-		unlink_unit(g, u);
-		rc =
-		    err_set(e, ERR_BUSY, "the request waited too long for the database; try again");
-	}
-	/* A committer's work is bounded by deadlines of its own. */
-	while (u->state == DB_UNIT_TAKEN)
-		(void)cond_wait(&u->done, &g->lock, (struct deadline){ 0 });
 	lock_give(&g->lock);
-	return rc;
+	return full ? err_set(e, ERR_BUSY, "too many requests wait for the database; try again")
+		    : 0;
+}
+
+/* False when a committer has it, whose work is bounded by deadlines of its own. */
+static bool
+take_back(struct db_group *g, struct db_unit *u)
+{
+	bool mine;
+
+	lock_take(&g->lock);
+	mine = !u->taken;
+	if (mine)
+		unlink_unit(g, u);
+	lock_give(&g->lock);
+	return mine;
+}
+
+static int
+submit(struct db_group *g, struct db_unit *u, struct err *e)
+{
+	if (enqueue(g, u, e) < 0)
+		return -1;
+	if (latch_wait(&u->done, deadline_in_ms(g->db->timeout_ms)))
+		return 0;
+	if (take_back(g, u))
+		return err_set(
+		    e, ERR_BUSY, "the request waited too long for the database; try again");
+	(void)latch_wait(&u->done, (struct deadline){ 0 }); /* without a deadline: always true */
+	return 0;
 }
 
 static int
@@ -224,7 +236,7 @@ unit_done(struct db_unit *u)
 	for (size_t i = 0; i < u->n; i++)
 		PQclear(u->results[i]);
 	db_params_done(&u->context);
-	cond_done(&u->done);
+	latch_done(&u->done);
 }
 
 int
@@ -237,7 +249,7 @@ db_group_write(struct db *db, struct tenant_id tenant, const struct db_write *wr
 
 	REQUIRE(n > 0);
 	REQUIRE(n <= DB_GROUP_STATEMENTS);
-	cond_init(&u.done);
+	latch_init(&u.done);
 	if (prepare_unit(db, &u, tenant, e) == 0 && submit(db->group, &u, e) == 0) {
 		if (u.failed)
 			*e = u.err;
@@ -259,7 +271,7 @@ db_group_lookup(struct db *db, struct tenant_id tenant, const struct db_query *q
 	int64_t start = clock_mono_ns();
 	int64_t n = -1;
 
-	cond_init(&u.done);
+	latch_init(&u.done);
 	if (prepare_unit(db, &u, tenant, e) == 0) {
 		if (u.stmts[0]->writes)
 			(void)err_set(

@@ -16,8 +16,6 @@ enum {
 	DB_BATCH_STEPS = 2 + DB_BATCH_UNITS * (1 + DB_GROUP_STATEMENTS),
 };
 
-enum db_unit_state { DB_UNIT_QUEUED, DB_UNIT_TAKEN, DB_UNIT_DONE };
-
 struct db_unit {
 	/* immutable once queued */
 	struct tenant_id tenant;
@@ -30,9 +28,9 @@ struct db_unit {
 	size_t bytes;
 	/* under the group's lock */
 	struct db_unit *next;
-	enum db_unit_state state;
-	struct cond done;
-	/* the committer's while TAKEN, the caller's afterwards */
+	bool taken; /* it is the committer's */
+	struct latch done;
+	/* the committer's while taken, the caller's once `done` is open */
 	size_t arrival; /* place in the queue */
 	PGresult *results[DB_GROUP_STATEMENTS];
 	bool failed;

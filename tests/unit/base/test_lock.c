@@ -286,6 +286,58 @@ joining_twice_or_never_started_does_nothing(void **state)
 	teardown(&s);
 }
 
+struct hand_over {
+	struct latch ready;
+	int value;
+};
+
+static void *
+fill_and_open(void *arg)
+{
+	struct hand_over *h = arg;
+
+	h->value = 7;
+	latch_open(&h->ready);
+	return NULL;
+}
+
+static void
+a_latch_hands_over_what_was_written_before_it_opened(void **state)
+{
+	struct err e = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 200; i++) {
+		struct hand_over *h = calloc(1, sizeof(*h));
+		struct thread t = { 0 };
+
+		assert_non_null(h);
+		latch_init(&h->ready);
+		assert_int_equal(thread_start(&t, "opener", fill_and_open, h, &e), 0);
+		assert_true(
+		    latch_wait(&h->ready, i % 2 ? (struct deadline){ 0 } : deadline_in_ms(5000)));
+		assert_int_equal(h->value, 7);
+		latch_done(&h->ready);
+		thread_join(&t);
+		free(h);
+	}
+}
+
+static void
+a_latch_that_stays_shut_is_waited_for_until_the_deadline(void **state)
+{
+	int64_t began_ns = clock_mono_ns();
+	struct latch l;
+
+	(void)state;
+	latch_init(&l);
+	assert_false(latch_wait(&l, deadline_in_ms(30)));
+	assert_true(clock_mono_ns() - began_ns >= INT64_C(29) * 1000000);
+	latch_open(&l);
+	assert_true(latch_wait(&l, deadline_in_ms(30)));
+	latch_done(&l);
+}
+
 int
 main(void)
 {
@@ -297,6 +349,8 @@ main(void)
 		cmocka_unit_test(a_wait_ends_at_its_deadline),
 		cmocka_unit_test(waking_all_wakes_all),
 		cmocka_unit_test(a_thread_has_its_name_and_blocks_all_but_faults),
+		cmocka_unit_test(a_latch_hands_over_what_was_written_before_it_opened),
+		cmocka_unit_test(a_latch_that_stays_shut_is_waited_for_until_the_deadline),
 		cmocka_unit_test(joining_twice_or_never_started_does_nothing),
 	};
 
