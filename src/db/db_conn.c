@@ -44,6 +44,15 @@ out_of_turn(struct err *e)
 	return err_set(e, ERR_UNAVAILABLE, "the database answered out of turn; try again");
 }
 
+/* A fault without the server's code is the library's own: it had no memory for what the server
+ * said, which may have been that all is stored.  That is as if nothing had been heard. */
+static bool
+is_unheard(const PGresult *r)
+{
+	return PQresultStatus(r) == PGRES_FATAL_ERROR &&
+	       PQresultErrorField(r, PG_DIAG_SQLSTATE) == NULL;
+}
+
 /* A step is answered by one result and the NULL that ends it. */
 static int
 read_step(PGconn *pg, struct db_step *s, struct deadline d, struct err *e)
@@ -54,10 +63,15 @@ read_step(PGconn *pg, struct db_step *s, struct deadline d, struct err *e)
 		return 0;
 	if (db_wire_result(pg, d, &s->result, e) < 0 || db_wire_result(pg, d, &end, e) < 0)
 		return -1;
-	if (s->result != NULL && end == NULL)
+	if (s->result == NULL || end != NULL) {
+		PQclear(end);
+		return out_of_turn(e);
+	}
+	if (!is_unheard(s->result))
 		return 0;
-	PQclear(end);
-	return out_of_turn(e);
+	PQclear(s->result);
+	s->result = NULL;
+	return err_set(e, ERR_UNAVAILABLE, "the database's answer was lost; try again");
 }
 
 static int
