@@ -39,6 +39,8 @@ int audit_seal_start(
     const struct audit_seal_options *o, struct audit_seal **ret, struct err *e) MUST_CHECK;
 /* Seals once more (at most five seconds), then ends.  Accepts NULL. */
 void audit_seal_stop(struct audit_seal *s);
+/* Any thread: what keeps checkpoints from being made (static), NULL when nothing does. */
+const char *audit_seal_ill(struct audit_seal *s);
 /* Removes the tenant's lines.  After its state is 'deleting', from when on it gets none. */
 int audit_seal_forget(struct audit_seal *s, struct tenant_id tenant, struct err *e) MUST_CHECK;
 

@@ -4,8 +4,8 @@
 
 /*
  * Memory that dies as a whole: one arena per request or per batch.  Not thread-safe; owned by one
- * thread at a time.  Allocation beyond the cap returns NULL, which callers answer with
- * ERR_TOO_LARGE (arena_err does so).
+ * thread at a time.  Allocation beyond the cap returns NULL with errno EMSGSIZE, one that the
+ * system has no memory for with ENOMEM; callers answer with arena_err.
  */
 
 #include "base.h"
@@ -31,7 +31,8 @@ char *arena_strndup(struct arena *a, const char *s, size_t n) MUST_CHECK;
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3) MUST_CHECK;
 size_t arena_used(const struct arena *a);
 
-/* Sets ERR_TOO_LARGE and returns -1; for `if (p == NULL) return arena_err(e);`. */
+/* Sets ERR_NO_MEMORY when errno is ENOMEM, else ERR_TOO_LARGE, and returns -1; for
+ * `if (p == NULL) return arena_err(e);`. */
 int arena_err(struct err *e);
 
 #endif

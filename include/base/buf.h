@@ -19,7 +19,8 @@ struct buf {
 	size_t n;
 	size_t cap;
 	size_t max;
-	bool failed; /* a limit or memory stopped an append */
+	bool failed;    /* a limit or memory stopped an append */
+	bool no_memory; /* it was memory */
 };
 
 void buf_init(struct buf *b, size_t max_bytes);
@@ -30,13 +31,14 @@ void buf_str(struct buf *b, const char *s);
 void buf_char(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
-/* Makes room for n more bytes and returns where they go; NULL when that is over the maximum.
- * `failed` is not set by it.  The caller writes, then calls buf_grown with what it wrote. */
+/* Makes room for n more bytes and returns where they go; NULL when that is over the maximum, or
+ * with `no_memory`.  `failed` is not set by it.  The caller writes, then calls buf_grown with what
+ * it wrote. */
 char *buf_room(struct buf *b, size_t n) MUST_CHECK;
 void buf_grown(struct buf *b, size_t n);
 /* Removes n bytes from the front. */
 void buf_drop(struct buf *b, size_t n);
-/* 0, or -1 with ERR_TOO_LARGE when something was dropped. */
+/* 0, or -1 when something was dropped: with ERR_NO_MEMORY, else with ERR_TOO_LARGE. */
 int buf_check(const struct buf *b, struct err *e) MUST_CHECK;
 /* Moves the memory (malloc'ed, NUL-terminated) to the caller and empties the buffer; NULL when
  * nothing was appended. */

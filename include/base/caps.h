@@ -15,6 +15,9 @@ enum {
 	CAP_NAME_BYTES = 63,
 	/* Relative path of an input or output: deep enough for an OpenFOAM case. */
 	CAP_PATH_BYTES = 512,
+	/* Directories that an input may lie in, each in the other: a sandbox walks one level more.
+	 */
+	CAP_INPUT_DEPTH = 63,
 	/* Inputs of one job given inline. */
 	CAP_INPUTS = 64,
 	/* Files collected from one job; beyond it the rest is counted, not kept. */

@@ -57,14 +57,26 @@ struct environment_rule {
 	const char *unit; /* NULL: none */
 };
 
+/* How the program likes to be told to write what it has and to end; {0}: no way but TERM. */
+struct environment_stop {
+	int signal;       /* to its main process; 0: none */
+	const char *file; /* one name in the working directory; NULL: none */
+	const char *text; /* the file's content; NULL: empty */
+	int64_t wait_ms;  /* for its end, before TERM; at most ENVIRONMENT_STOP_WAIT_MAX_MS */
+};
+enum { ENVIRONMENT_STOP_WAIT_MAX_MS = 3600 * 1000 };
+
 struct environment {
 	const char *name;
 	const char *title;
 	const char *description;
 	const char *package; /* Debian package of the program */
-	const char *program; /* absolute path on the host */
-	const char *digest;  /* hexadecimal FNV-1a 64 of the profile's text */
+	const char *program; /* absolute path in its root */
+	/* SHA-256 of its unpacked root, 64 lower-case hexadecimal digits; NULL: the host's /usr. */
+	const char *root_digest;
+	const char *digest; /* hexadecimal FNV-1a 64 of the profile's text */
 	bool available;
+	bool root_there;            /* one that is not available lacks its program, else its root */
 	const char *const *command; /* template: words with {parameter} and {parameter.stem} */
 	size_t n_command;
 	const char *const *env; /* NAME=value */
@@ -76,6 +88,8 @@ struct environment {
 	double default_cpus; /* 0: the server's default */
 	int64_t default_memory_bytes;
 	int64_t default_wall_ms;
+	int64_t default_gpus;
+	struct environment_stop stop;
 	int64_t success_exit_code;         /* usually 0 */
 	const char *const *success_absent; /* texts that must not stand in the log ("ERROR:") */
 	size_t n_success_absent;
@@ -89,6 +103,13 @@ int environments_add(struct environments *set, const char *file, const char *tex
 int environments_new(struct environments **ret, struct err *e) MUST_CHECK;
 void environments_free(struct environments *set);
 AUTO_TYPE(environments);
+/*
+ * Looks at unpacked roots: an environment that has one is available when `has` says that the
+ * program lies in it (1; 0: it does not, -1: there is no such root), and before this is called it
+ * is not.  Before anybody else reads the set.
+ */
+typedef int environment_root_fn(void *ctx, const char *root_digest, const char *program);
+void environments_find_roots(struct environments *set, environment_root_fn *has, void *ctx);
 size_t environments_count(const struct environments *set);
 const struct environment *environments_at(
     const struct environments *set, size_t i); /* by name order */

@@ -14,12 +14,17 @@
 /* What a tenant or a project may still claim of its limits; less than 0 when a limit was lowered
  * below what is held. */
 struct job_room {
-	int64_t jobs, cpu_milli, memory_bytes;
+	int64_t jobs, cpu_milli, memory_bytes, gpus;
+};
+/* What one job takes of it. */
+struct job_size {
+	int64_t cpu_milli, memory_bytes, gpus;
 };
 /*
  * The rooms of many tenants and projects, to take from; pure.  Filled once (any order, repetitions
  * are dropped), then asked.  What has no room for a job is closed by it, so that no smaller one
- * behind it goes first for ever: a tenant's jobs, or those of a project, keep their order.
+ * behind it goes first for ever: a tenant's jobs, or those of a project, keep their order.  One
+ * that lacks nothing but GPUs closes only those: what needs none takes nothing away from it.
  */
 struct job_lane {
 	struct tenant_id tenant;
@@ -34,11 +39,11 @@ struct job_rooms {
 void job_rooms_add(struct job_rooms *r, struct tenant_id tenant, struct uuid project,
     struct job_room of_tenant, struct job_room of_project);
 /* Whether both have room for one job of this size; when not, that which lacks it is closed. */
-bool job_rooms_fit(struct job_rooms *r, struct tenant_id tenant, struct uuid project,
-    int64_t cpu_milli, int64_t memory_bytes);
+bool job_rooms_fit(
+    struct job_rooms *r, struct tenant_id tenant, struct uuid project, const struct job_size *size);
 /* Takes what fitted. */
-void job_rooms_take(struct job_rooms *r, struct tenant_id tenant, struct uuid project,
-    int64_t cpu_milli, int64_t memory_bytes);
+void job_rooms_take(
+    struct job_rooms *r, struct tenant_id tenant, struct uuid project, const struct job_size *size);
 
 /* --- the hot table --------------------------------------------------------------------------- */
 
@@ -47,7 +52,8 @@ struct job_queued {
 	struct tenant_id tenant;
 	struct uuid id, project;
 	enum job_state state;
-	int64_t priority, queued_wall_us, cpu_milli, memory_bytes;
+	int64_t priority, queued_wall_us, cpu_milli, memory_bytes, gpus;
+	bool pin_cpus;
 	int64_t attempt, max_attempts, epoch;
 	struct uuid lease_owner; /* nil: none */
 	bool cancel_requested;
@@ -120,20 +126,9 @@ struct job_move {
 enum { JOB_MOVE_BATCH = JOB_CLAIM_MAX };
 int job_move(struct db_sys_tx *tx, struct job_move *moves, size_t n, struct err *e) MUST_CHECK;
 
-/* The record of one finished attempt; in the same transaction as its move, and after it, when it
- * was ok.  ERR_CONFLICT when the job is under another epoch (the transaction can go on). */
-struct job_attempt {
-	struct tenant_id tenant;
-	struct uuid id;
-	int64_t epoch;
-	struct uuid node;
-	const char *outcome; /* "exited", "oom", ... */
-	int64_t exit_code, signal;
-	int64_t started_wall_us, ended_wall_us;
-	int64_t wall_ns, cpu_user_ns, cpu_system_ns, memory_peak_bytes, throttled_ns;
-	int64_t log_bytes, output_files, output_bytes;
-	bool log_truncated;
-};
+/* The record of one finished attempt, its samples included; in the same transaction as its move,
+ * and after it, when it was ok.  ERR_CONFLICT when the job is under another epoch (the transaction
+ * can go on). */
 int job_attempt_record(struct db_sys_tx *tx, const struct job_attempt *a, struct err *e) MUST_CHECK;
 /* Whether an attempt was recorded already (start-up after a lost acknowledgement). */
 int job_attempt_known(struct db *db, struct tenant_id tenant, struct uuid id, int64_t epoch,

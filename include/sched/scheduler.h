@@ -23,6 +23,7 @@ struct environments;
 struct job_limits;
 struct job_quota_defaults;
 struct metrics;
+struct sched_topology;
 
 struct sched_options {
 	struct db *db;
@@ -32,6 +33,8 @@ struct sched_options {
 	struct metrics *metrics;
 	struct uuid node;
 	int64_t cpu_milli, memory_bytes, jobs_max;
+	uint64_t gpus;                         /* bit per device to give to jobs, whole */
+	const struct sched_topology *topology; /* CPUs to pin, outlives the scheduler; NULL: none */
 	int64_t lease_ms, heartbeat_ms, reap_ms, poll_ms;
 	int64_t processes, grace_ms; /* per job */
 	/*
@@ -51,6 +54,12 @@ void sched_wake(struct sched *s);
 /* Any thread: true while start-up is reconciled, the spawner is connected and the database renews
  * the leases; *ret_why (static) says what is missing otherwise. */
 bool sched_ready(struct sched *s, const char **ret_why);
+/* Any thread: as compute_weak. */
+bool sched_weak(const struct sched *s, uint32_t *ret);
+/* Any thread: nothing is claimed from now on; what runs is looked after as before. */
+void sched_drain(struct sched *s);
+/* Any thread, after sched_drain: nothing that was claimed is left, all completions are written. */
+bool sched_drained(struct sched *s);
 /* Stops claiming, flushes completions, joins; running jobs go on under their keepers with their
  * leases left to be renewed by the next start.  Accepts NULL. */
 void sched_stop(struct sched *s);

@@ -366,6 +366,18 @@ follow_new(const struct follow_options *o, struct follow **ret, struct err *e)
 	return 0;
 }
 
+/* A client that reads it knows that the job is not over and where to ask again. */
+static void
+say_closing(struct http_stream *stream)
+{
+	static const char text[] =
+	    "event: closing\ndata: {\"reason\":\"the server is shutting down\"}\n\n";
+	struct err ignored = { 0 };
+
+	if (http_stream_write(stream, text, sizeof(text) - 1, &ignored) < 0)
+		return; /* a reader that is slow or gone sees the end of the stream */
+}
+
 void
 follow_drain(struct follow *f)
 {
@@ -374,8 +386,10 @@ follow_drain(struct follow *f)
 	lock_take(&f->lock);
 	f->stopping = true;
 	for (struct follower *w = f->list; w != NULL; w = w->next) {
-		if (w->stream != NULL)
+		if (w->stream != NULL) {
+			say_closing(w->stream);
 			http_stream_close(w->stream);
+		}
 		w->stream = NULL;
 		if (w->kind == FOLLOWER_STREAM)
 			w->kind = FOLLOWER_OVER;

@@ -4,6 +4,7 @@
  *   event: log      id: offset after the chunk   data: {"offset":..,"text":..} or {..,"base64":..}
  *   event: attempt  the job runs again; offsets begin at 0    data: {"attempt":..}
  *   event: end      id: end                      data: {"job_id":..,"state":..}
+ *   event: closing  the server shuts down; connect again      data: {"reason":..}
  * Ids of a later attempt (its epoch is not 1) are "<epoch>.<offset>", so that an id always names
  * one byte of one log.  A slow reader is not dropped: its bytes wait in the file.
  */

@@ -29,14 +29,22 @@ api_get_jobs_job(struct req *rq, struct err *e)
 		QUERY_PARAM("wait", TIME, 0, WAIT_MAX_MS, &wait_ms),
 		QUERY_PARAMS_END,
 	};
+	struct job_wait why;
 	struct json_out *o;
 	struct job job;
+	int waits = 0;
 
 	if (query_decode(http_req_query(rq->http), params, rq->mem, e) < 0 ||
 	    req_job(rq, &job, e) < 0)
 		return -1;
 	if (wait_ms > 0 && !rq->resumed && !rq->head && !job_state_terminal(job.state))
 		return park(rq, &job, wait_ms, e);
+	if (job.state == JOB_QUEUED)
+		waits = job_waiting(
+		    rq->api->o.db, rq->who.tenant, job.id, rq->api->o.job_quota, rq->mem, &why, e);
+	if (waits < 0)
+		return -1;
+	job.wait = waits > 0 ? &why : NULL;
 	o = reply_begin(rq);
 	job_print(&job, true, o);
 	return reply_json_tagged(rq, e);

@@ -52,6 +52,7 @@ struct audit_seal {
 	/* under lock */
 	bool stop;
 	struct forget *requests;
+	const char *ill; /* static; NULL: well */
 	/* the thread's */
 	struct arena *mem;
 	struct head *heads; /* PAGE_HEADS of them */
@@ -368,6 +369,31 @@ run_round(struct audit_seal *s, bool all, struct deadline until, struct err *e)
 
 /* --- the thread ------------------------------------------------------------------------------- */
 
+/* A log that has gone back says more than a disk that is full. */
+static void
+tell_health(struct audit_seal *s, bool failed)
+{
+	const char *ill = failed ? "checkpoints of the audit logs cannot be made" : NULL;
+
+	for (size_t i = 0; i < s->n_known; i++)
+		if (s->known[i].frozen)
+			ill = "an audit log has gone back behind a checkpoint of its";
+	lock_take(&s->lock);
+	s->ill = ill;
+	lock_give(&s->lock);
+}
+
+const char *
+audit_seal_ill(struct audit_seal *s)
+{
+	const char *ill;
+
+	lock_take(&s->lock);
+	ill = s->ill;
+	lock_give(&s->lock);
+	return ill;
+}
+
 static void
 round_and_report(struct audit_seal *s, bool all, struct deadline until)
 {
@@ -377,6 +403,7 @@ round_and_report(struct audit_seal *s, bool all, struct deadline until)
 	if (failed && !s->failing)
 		log_err(&s->o.log, LOG_LEVEL_ERROR, &e, "make checkpoints of the audit logs");
 	s->failing = failed;
+	tell_health(s, failed);
 }
 
 static void *

@@ -1,36 +1,67 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * SHA-256 of a whole text and its HMAC go through the functions on contexts of the caller's, which
+ * take no memory and so cannot fail: every request is checked by them, and one that comes while
+ * memory is short must not end the server for all.  They are deprecated for being tied to one
+ * implementation, which is what is wanted here.
+ */
+#define OPENSSL_SUPPRESS_DEPRECATED
+
 #include "auth.h"
 
-#include <limits.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/sha.h>
 
-/*
- * The one-shot calls below fail only when the process cannot get a few hundred bytes or libcrypto
- * has no SHA-256.  Neither is survivable for a server whose every request is checked by them, and
- * a wrong digest would be worse than none, so both end the process.
- */
+enum { HMAC_BLOCK = 64 };
 
 void
 auth_sha256(const void *p, size_t n, uint8_t out[static AUTH_SHA256_SIZE])
 {
-	/* A NULL pointer is fine for an empty text here, but not there. */
-	REQUIRE(SHA256(n == 0 ? (const unsigned char *)"" : p, n, out) != NULL);
+	SHA256_CTX c;
+
+	REQUIRE(SHA256_Init(&c) == 1);
+	if (n > 0)
+		REQUIRE(SHA256_Update(&c, p, n) == 1);
+	REQUIRE(SHA256_Final(out, &c) == 1);
+}
+
+/* One of the two passes of RFC 2104. */
+static void
+hmac_pass(const uint8_t key[static HMAC_BLOCK], uint8_t pad, const void *p, size_t n,
+    uint8_t out[static AUTH_SHA256_SIZE])
+{
+	uint8_t block[HMAC_BLOCK];
+	SHA256_CTX c;
+
+	for (size_t i = 0; i < HMAC_BLOCK; i++)
+		block[i] = key[i] ^ pad;
+	REQUIRE(SHA256_Init(&c) == 1);
+	REQUIRE(SHA256_Update(&c, block, sizeof(block)) == 1);
+	if (n > 0)
+		REQUIRE(SHA256_Update(&c, p, n) == 1);
+	REQUIRE(SHA256_Final(out, &c) == 1);
+	OPENSSL_cleanse(block, sizeof(block));
+	OPENSSL_cleanse(&c, sizeof(c));
 }
 
 void
 auth_hmac(
     const void *key, size_t key_n, const void *p, size_t n, uint8_t out[static AUTH_SHA256_SIZE])
 {
-	unsigned int out_n = 0;
+	uint8_t block[HMAC_BLOCK] = { 0 };
+	uint8_t inner[AUTH_SHA256_SIZE];
 
-	REQUIRE(key_n <= INT_MAX);
-	REQUIRE(HMAC(EVP_sha256(), key, (int)key_n, p, n, out, &out_n) != NULL);
-	REQUIRE(out_n == AUTH_SHA256_SIZE);
+	if (key_n > HMAC_BLOCK)
+		auth_sha256(key, key_n, block);
+	else if (key_n > 0)
+		memcpy(block, key, key_n);
+	hmac_pass(block, 0x36, p, n, inner);
+	hmac_pass(block, 0x5c, inner, sizeof(inner), out);
+	OPENSSL_cleanse(block, sizeof(block));
+	OPENSSL_cleanse(inner, sizeof(inner));
 }
 
 bool

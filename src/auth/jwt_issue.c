@@ -95,6 +95,8 @@ jwt_issue(const struct jwt_signer *s, const struct jwt_claims *c, char out[stati
 	if (!text.failed && jwt_signer_sign(s, text.p, text.n - 1, sig, e) < 0)
 		return -1;
 	base64_append(&text, BASE64_URL, sig, sizeof(sig));
+	if (text.no_memory)
+		return buf_check(&text, e);
 	if (text.failed)
 		return err_set(e, ERR_TOO_LARGE,
 		    "The token would have more than %d bytes; ask for fewer scopes", JWT_SIZE - 1);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "arena.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -98,8 +99,10 @@ block_for(struct arena *a, size_t n)
 
 	if (n <= a->current->size - a->current->used)
 		return a->current;
-	if (n > left)
+	if (n > left) {
+		errno = EMSGSIZE;
 		return NULL;
+	}
 	if (size > BLOCK_LARGEST)
 		size = BLOCK_LARGEST;
 	if (size < n)
@@ -120,8 +123,10 @@ arena_alloc(struct arena *a, size_t n)
 	struct block *b;
 	void *p;
 
-	if (n > a->cap)
+	if (n > a->cap) {
+		errno = EMSGSIZE;
 		return NULL;
+	}
 	n = (n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
 	b = block_for(a, n);
 	if (b == NULL)
@@ -137,8 +142,10 @@ arena_array(struct arena *a, size_t n, size_t size)
 {
 	size_t total;
 
-	if (__builtin_mul_overflow(n, size, &total))
+	if (__builtin_mul_overflow(n, size, &total)) {
+		errno = EMSGSIZE;
 		return NULL;
+	}
 	return arena_alloc(a, total);
 }
 
@@ -187,6 +194,8 @@ arena_used(const struct arena *a)
 int
 arena_err(struct err *e)
 {
+	if (errno == ENOMEM)
+		return err_set(e, ERR_NO_MEMORY, "There is no memory for this; try again later.");
 	return err_set(e, ERR_TOO_LARGE,
 	    "this needs more memory than one request may use; ask for less at a time");
 }

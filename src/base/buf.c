@@ -24,7 +24,7 @@ void
 buf_clear(struct buf *b)
 {
 	b->n = 0;
-	b->failed = false;
+	b->failed = b->no_memory = false;
 	if (b->p != NULL)
 		b->p[0] = '\0';
 }
@@ -35,6 +35,7 @@ buf_room(struct buf *b, size_t n)
 	size_t cap = b->cap == 0 ? CAP_FIRST : b->cap;
 	char *p;
 
+	b->no_memory = false;
 	if (n > b->max - b->n)
 		return NULL;
 	if (b->n + n < b->cap)
@@ -44,8 +45,10 @@ buf_room(struct buf *b, size_t n)
 	if (cap > b->max + 1)
 		cap = b->max + 1;
 	p = realloc(b->p, cap);
-	if (p == NULL)
+	if (p == NULL) {
+		b->no_memory = true;
 		return NULL;
+	}
 	b->p = p;
 	b->cap = cap;
 	b->p[b->n] = '\0';
@@ -131,6 +134,9 @@ buf_check(const struct buf *b, struct err *e)
 {
 	if (!b->failed)
 		return 0;
+	if (b->no_memory)
+		return err_set(
+		    e, ERR_NO_MEMORY, "There is no memory for this text; try again later.");
 	return err_set(e, ERR_TOO_LARGE, "the text is longer than %zu bytes", b->max);
 }
 

@@ -96,7 +96,7 @@ const char *cli_text(const struct json_value *v, const char *member);
 
 /* A table: columns on a terminal, at most CLI_WIDTH wide where that fits; tab-separated otherwise.
  * Cells are whole, and no byte of them can end a cell or a row. */
-enum { CLI_COLUMNS = 10, CLI_WIDTH = 96 };
+enum { CLI_COLUMNS = 12, CLI_WIDTH = 96 };
 struct cli_table {
 	size_t n_columns;
 	const char *heads[CLI_COLUMNS];

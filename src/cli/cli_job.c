@@ -111,7 +111,8 @@ cli_job_get(struct cli *cli, struct err *e)
 		return -1;
 	return cli_show_fields(json_root(j),
 	    "id name project environment state created_at claimed_at started_at ended_at "
-	    "cause.kind:cause cause.message:because",
+	    "waiting.message:waits cause.kind:cause cause.message:because "
+	    "usage.output_files_skipped:left_out",
 	    e);
 }
 

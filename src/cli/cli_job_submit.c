@@ -186,7 +186,7 @@ put_labels(const struct cli *cli, struct json_out *o, struct err *e)
 	return 0;
 }
 
-enum option_unit { UNIT_COUNT, UNIT_NUMBER, UNIT_BYTES };
+enum option_unit { UNIT_COUNT, UNIT_NUMBER, UNIT_BYTES, UNIT_FLAG };
 struct number_option {
 	const char *option, *member;
 	enum option_unit unit;
@@ -203,6 +203,10 @@ put_number(const struct cli *cli, const struct number_option *n, struct json_out
 	if (text == NULL)
 		return 0;
 	json_out_key(o, n->member);
+	if (n->unit == UNIT_FLAG) {
+		json_out_bool(o, true);
+		return 0;
+	}
 	if (n->unit == UNIT_NUMBER)
 		rc = parse_f64(text, strlen(text), &number, e);
 	else if (n->unit == UNIT_BYTES)
@@ -245,10 +249,13 @@ static int
 put_numbers(const struct cli *cli, struct json_out *o, struct err *e)
 {
 	static const struct number_option resources[] = { { "--cpus", "cpus", UNIT_NUMBER },
-		{ "--memory", "memory_bytes", UNIT_BYTES },
-		{ "--disk", "disk_bytes", UNIT_BYTES } };
+		{ "--memory", "memory_bytes", UNIT_BYTES }, { "--disk", "disk_bytes", UNIT_BYTES },
+		{ "--gpus", "gpus", UNIT_COUNT }, { "--pin-cpus", "pin_cpus", UNIT_FLAG } };
 	static const struct number_option limits[] = { { "--wall", "wall_s", UNIT_COUNT },
-		{ "--no-output", "no_output_s", UNIT_COUNT } };
+		{ "--no-output", "no_output_s", UNIT_COUNT },
+		{ "--cpu-time", "cpu_s", UNIT_NUMBER },
+		{ "--io-read", "io_read_bytes_per_s", UNIT_BYTES },
+		{ "--io-write", "io_write_bytes_per_s", UNIT_BYTES } };
 	static const struct number_option retry[] = { { "--attempts", "max_attempts",
 	    UNIT_COUNT } };
 	static const struct number_option top[] = { { "--priority", "priority", UNIT_COUNT },

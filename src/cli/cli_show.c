@@ -189,6 +189,7 @@ cli_show_rows(const struct json_value *rows, const char *shows, struct err *e)
 		heads[n] = columns[n].head;
 		n++;
 	}
+	REQUIRE(shows[strspn(shows, " ")] == '\0'); /* all of them */
 	cli_table_init(&t, n, heads);
 	for (size_t i = 0; i < json_count(rows) && rc == 0; i++)
 		rc = add_row(&t, columns, json_at(rows, i), e);

@@ -5,6 +5,21 @@
 
 enum { HTTP_READY = 200, HTTP_NOT_READY = 503 };
 
+/* What the part does without: words. */
+static void
+print_weak(const struct json_value *words)
+{
+	for (size_t i = 0; i < json_count(words); i++) {
+		const char *word = "";
+
+		(void)json_get_text(json_at(words, i), &word);
+		printf("%s", i == 0 ? " (lacks: " : ", ");
+		cli_print_line(stdout, word);
+	}
+	if (json_count(words) > 0)
+		putchar(')');
+}
+
 static void
 print_checks(const struct json_value *root)
 {
@@ -21,6 +36,7 @@ print_checks(const struct json_value *root)
 			printf(": ");
 			cli_print_line(stdout, cli_text(row, "detail"));
 		}
+		print_weak(json_member(row, "weak"));
 		putchar('\n');
 	}
 }

@@ -2,8 +2,9 @@
 /*
  * The daemon from start to stop.  Order of the start: state directory, environments, spawner (all
  * that needs root), then the account without privileges, then database, pools, scheduler, server.
- * Order of the stop: no new work (api_drain), the HTTP server until its last connection, the loop,
- * the workers, the scheduler (runs live on under their keepers), the pools, the private PostgreSQL.
+ * Order of the stop (stop.c): no claims, no new work (api_drain), the HTTP server until its last
+ * connection, the loop, the workers, the scheduler (runs live on under their keepers), the pools,
+ * the private PostgreSQL.
  *
  * Threads: main runs the HTTP loop; `http.workers` workers run handlers; the scheduler has a loop
  * and three pools of one thread; the database module has its committers; api has the log follower;
@@ -27,6 +28,7 @@
 #include "platform.h"
 #include "quota.h"
 #include "rate.h"
+#include "sched_topology.h"
 #include "scheduler.h"
 #include "tenant.h"
 #include "work.h"
@@ -35,18 +37,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { STOP_GRACE_MS = 8000, KEY_CACHE_ENTRIES = 4096, RATE_ENTRIES = 16384 };
+enum { STOP_GRACE_MS = 5000, KEY_CACHE_ENTRIES = 4096, RATE_ENTRIES = 16384 };
 
 struct app {
 	const struct conf *conf;
 	struct log log;
 	struct account account;
 	struct state state;
+	uint64_t gpus;
+	struct sched_topology *topology;
 	struct database database;
 	struct environments *environments;
 	struct job_limits limits;
@@ -64,14 +68,12 @@ struct app {
 	struct http *http;
 	struct api *api;
 	struct sched *sched;
-	struct loop_watch *signals;
+	struct stop *stop;
 	struct cluster_watch *cluster_watch;
 	struct net_cidrs proxies;
 	int spawner_fd; /* keeps the spawner alive until the scheduler has connected, and on */
-	int signal_fd;
 	int runs_dirfd;
 	int spool_dirfd;
-	bool stopping;
 };
 
 /* What db_options.observe names, and the counter it goes to. */
@@ -112,8 +114,10 @@ sched_is_ready(void *ctx, const char **ret_why)
 {
 	struct app *a = ctx;
 
-	if (a->stopping) {
-		*ret_why = "the server is shutting down";
+	const char *stopping = stop_why(a->stop);
+
+	if (stopping != NULL) {
+		*ret_why = stopping;
 		return false;
 	}
 	if (a->sched == NULL) {
@@ -123,6 +127,28 @@ sched_is_ready(void *ctx, const char **ret_why)
 	return sched_ready(a->sched, ret_why);
 }
 
+static void
+tell_health(void *ctx, struct api_health *ret)
+{
+	const struct app *a = ctx;
+	const struct health x = { .sched = a->sched,
+		.audit = a->audit,
+		.state_dirfd = a->state.dirfd,
+		.n_gpus = __builtin_popcountll(a->gpus) };
+
+	health_tell(&x, ret);
+}
+
+static int
+read_samples(void *ctx, struct tenant_id tenant, struct uuid job, int64_t epoch, struct arena *mem,
+    struct job_sample **ret, size_t *ret_n, struct err *e)
+{
+	const struct app *a = ctx;
+	const struct samples_of of = { .tenant = tenant, .run = job, .epoch = epoch };
+
+	return samples_read(a->runs_dirfd, &of, mem, ret, ret_n, e);
+}
+
 /* --- what this node can give to jobs -----------------------------------------------------------
  */
 
@@ -130,6 +156,21 @@ static int64_t
 memory_of_host(void)
 {
 	return (int64_t)sysconf(_SC_PHYS_PAGES) * (int64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* GPUs and CPUs that are given away one by one. */
+static void
+find_devices(struct app *a)
+{
+	struct err e = { 0 };
+
+	a->gpus = gpus_find(a->conf, &a->log);
+	a->topology = calloc(1, sizeof(*a->topology));
+	if (a->topology == NULL || sched_topology_read(NULL, a->topology, &e) == 0)
+		return;
+	log_err(&a->log, LOG_LEVEL_WARN, &e, "look for CPUs; none can be pinned");
+	free(a->topology);
+	a->topology = NULL;
 }
 
 static void
@@ -142,6 +183,9 @@ fill_limits(struct app *a)
 
 	a->limits = (struct job_limits){ .cpu_milli_max = cpus * 1000,
 		.memory_max_bytes = memory,
+		.gpus_max =
+		    c->limits_job_gpus != 0 ? c->limits_job_gpus : __builtin_popcountll(a->gpus),
+		.pins_max = a->topology == NULL ? 0 : (int64_t)a->topology->n,
 		.memory_default_bytes = c->limits_job_memory_default_bytes,
 		.disk_default_bytes = c->limits_job_disk_default_bytes,
 		.wall_default_ms = c->limits_job_wall_default_ms,
@@ -165,7 +209,8 @@ fill_quotas(struct app *a)
 		.storage_bytes = c->quota_storage_bytes,
 		.jobs_running = c->quota_jobs_running,
 		.cpu_milli = c->quota_cpus * 1000,
-		.memory_bytes = c->quota_memory_bytes };
+		.memory_bytes = c->quota_memory_bytes,
+		.gpus = c->quota_gpus };
 }
 
 /* --- start ---------------------------------------------------------------------------------- */
@@ -190,6 +235,9 @@ check_conf(const struct conf *c, struct err *e)
 		    "a "
 		    "loopback address, or set database.url",
 		    c->http_address);
+	if (strcmp(c->sandbox_weaker, "refuse") != 0 && strcmp(c->sandbox_weaker, "allow") != 0)
+		return err_set(
+		    e, ERR_CONF, "sandbox.weaker is refuse or allow, not '%s'", c->sandbox_weaker);
 	if (c->sched_heartbeat_ms * 2 > c->sched_lease_ms)
 		return err_set(e, ERR_CONF,
 		    "sched.heartbeat must be at most half of sched.lease, or one late renewal "
@@ -221,6 +269,7 @@ start_privileged(struct app *a, struct err *e)
 		return -1;
 	if (state_open(a->conf, &a->account, true, &a->state, &served, e) < 0)
 		return -1;
+	roots_find(&a->state, &a->account, a->environments, &a->log);
 	if (spawner_ensure(a->conf, &a->state, &a->account, &a->log, &a->spawner_fd, e) < 0)
 		return -1;
 	return account_become(&a->account, e);
@@ -252,6 +301,8 @@ start_sched(struct app *a, struct err *e)
 		.cpu_milli = a->limits.cpu_milli_max,
 		.memory_bytes = a->limits.memory_max_bytes,
 		.jobs_max = c->sched_jobs,
+		.gpus = a->gpus,
+		.topology = a->topology,
 		.lease_ms = c->sched_lease_ms,
 		.heartbeat_ms = c->sched_heartbeat_ms,
 		.reap_ms = c->sched_reap_ms,
@@ -377,6 +428,8 @@ start_api(struct app *a, struct err *e)
 		.log = log_component(&a->log, "api"),
 		.wake = wake_sched,
 		.ready = sched_is_ready,
+		.health = tell_health,
+		.samples = read_samples,
 		.ctx = a };
 
 	memcpy(o.cursor_key, a->state.cursor_key, sizeof(o.cursor_key));
@@ -432,44 +485,55 @@ on_http_done(void *ctx)
 }
 
 static void
-on_signal(void *ctx, int events)
+on_stop(void *ctx)
 {
 	struct app *a = ctx;
-	struct signalfd_siginfo info;
 
-	(void)events; /* only LOOP_READ was asked for */
-	if (read(a->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info) || a->stopping)
-		return;
-	if (info.ssi_signo == SIGHUP) {
-		http_reload_certificate(a->http);
-		return;
-	}
-	log_info(&a->log, "stopping after signal %u; running jobs go on", info.ssi_signo);
-	notify_service_manager("STOPPING=1");
-	a->stopping = true;
+	sched_drain(a->sched);
+	if (a->cluster_watch != NULL)
+		stop_child(a->stop, cluster_watch_pidfd(a->cluster_watch));
+}
+
+static bool
+nothing_runs(void *ctx)
+{
+	const struct app *a = ctx;
+
+	return sched_drained(a->sched);
+}
+
+static void
+close_http(void *ctx)
+{
+	struct app *a = ctx;
+
 	audit_desk_stop(audit_keep_desk(a->audit));
 	api_drain(a->api);
 	http_shutdown(a->http, STOP_GRACE_MS, on_http_done, a);
 }
 
-/* Signals are blocked in every thread and read from a descriptor, so no handler ever runs. */
+static void
+on_reload(void *ctx)
+{
+	struct app *a = ctx;
+
+	http_reload_certificate(a->http);
+}
+
 static int
 watch_signals(struct app *a, struct err *e)
 {
-	sigset_t set;
+	const struct stop_options o = { .loop = a->loop,
+		.notice_ms = a->conf->shutdown_notice_ms,
+		.wait_ms = a->conf->shutdown_wait_ms,
+		.begin = on_stop,
+		.idle = nothing_runs,
+		.close = close_http,
+		.reload = on_reload,
+		.ctx = a,
+		.log = a->log };
 
-	if (sigemptyset(&set) < 0 || sigaddset(&set, SIGTERM) < 0 || sigaddset(&set, SIGINT) < 0 ||
-	    sigaddset(&set, SIGHUP) < 0)
-		return err_sys(e, errno, "prepare the signals");
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return err_sys(e, errno, "block the signals");
-	a->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (a->signal_fd < 0)
-		return err_sys(e, errno, "make a descriptor for signals");
-	if (loop_watch_new(a->loop, a->signal_fd, on_signal, a, &a->signals, e) < 0)
-		return -1;
-	loop_watch_start(a->signals, LOOP_READ);
-	return 0;
+	return stop_new(&o, &a->stop, e);
 }
 
 static void
@@ -479,7 +543,7 @@ stop_all(struct app *a)
 	sched_stop(a->sched);
 	http_free(a->http);
 	api_free(a->api);
-	loop_watch_free(a->signals);
+	stop_unwatch(a->stop);
 	cluster_watch_free(a->cluster_watch);
 	signing_unwatch(a->signing);
 	loop_free(a->loop);
@@ -493,10 +557,11 @@ stop_all(struct app *a)
 	environments_free(a->environments);
 	database_close(&a->database);
 	fd_close(&a->spawner_fd);
-	fd_close(&a->signal_fd);
 	fd_close(&a->runs_dirfd);
 	fd_close(&a->spool_dirfd);
+	free(a->topology);
 	state_close(&a->state);
+	stop_free(a->stop);
 }
 
 static int
@@ -512,6 +577,7 @@ start_all(struct app *a, struct err *e)
 		return err_sys(e, errno, "ignore SIGPIPE");
 	if (start_privileged(a, e) < 0)
 		return -1;
+	find_devices(a);
 	fill_limits(a);
 	fill_quotas(a);
 	if (loop_new(&a->loop, e) < 0 || watch_signals(a, e) < 0)
@@ -530,7 +596,6 @@ app_serve(const struct conf *c, const struct log *log, struct err *e)
 	struct app a = { .conf = c,
 		.log = log_component(log, "daemon"),
 		.spawner_fd = -1,
-		.signal_fd = -1,
 		.runs_dirfd = -1,
 		.spool_dirfd = -1,
 		.state = { .dirfd = -1, .lockfd = -1 } };

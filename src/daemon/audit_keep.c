@@ -76,6 +76,12 @@ audit_keep_desk(struct audit_keep *k)
 	return k->desk;
 }
 
+const char *
+audit_keep_ill(struct audit_keep *k)
+{
+	return audit_seal_ill(k->seal);
+}
+
 int
 audit_keep_forget(void *keep, struct tenant_id tenant, struct err *e)
 {

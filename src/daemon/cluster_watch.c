@@ -104,6 +104,12 @@ cluster_watch_new(struct loop *loop, struct work *work, struct db_cluster *clust
 	return 0;
 }
 
+int
+cluster_watch_pidfd(const struct cluster_watch *w)
+{
+	return w->watch == NULL ? -1 : db_cluster_pidfd(w->cluster);
+}
+
 void
 cluster_watch_free(struct cluster_watch *w)
 {

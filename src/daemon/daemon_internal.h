@@ -54,6 +54,20 @@ int state_load(struct state *s, struct err *e) MUST_CHECK;
 int spawner_ensure(const struct conf *c, const struct state *s, const struct account *a,
     const struct log *log, int *ret_fd, struct err *e) MUST_CHECK;
 
+/* Bit per GPU that jobs may have; tells the log what there is.  After account_become. */
+uint64_t gpus_find(const struct conf *c, const struct log *log);
+
+/* What a run of this node has used so far, in mem; none when it is not here. */
+struct arena;
+struct job_sample;
+struct samples_of {
+	struct tenant_id tenant;
+	struct uuid run;
+	int64_t epoch;
+};
+int samples_read(int runs_dirfd, const struct samples_of *of, struct arena *mem,
+    struct job_sample **ret, size_t *ret_n, struct err *e) MUST_CHECK;
+
 /* The database: the given one, or the private cluster. */
 struct db_cluster;
 struct database {
@@ -71,6 +85,8 @@ struct loop;
 struct work;
 int cluster_watch_new(struct loop *loop, struct work *work, struct db_cluster *cluster,
     const struct log *log, struct cluster_watch **ret, struct err *e) MUST_CHECK;
+/* Of the server; -1 while it is being revived.  The watch's own. */
+int cluster_watch_pidfd(const struct cluster_watch *w);
 void cluster_watch_free(struct cluster_watch *w);
 struct db;
 int database_pools(const struct conf *c, const struct database *d, const struct log *log,
@@ -117,10 +133,47 @@ int audit_keep_start(
 struct audit_desk *audit_keep_desk(struct audit_keep *k);
 struct sign_key;
 const struct sign_key *audit_keep_key(const struct audit_keep *k);
+/* Any thread: what keeps checkpoints from being made (static), NULL when nothing does. */
+const char *audit_keep_ill(struct audit_keep *k);
 /* A tenant that is being deleted; for platform_worker_options. */
 int audit_keep_forget(void *keep, struct tenant_id tenant, struct err *e) MUST_CHECK;
 /* Seals once more; when nobody writes or reads any more.  Accepts NULL. */
 void audit_keep_stop(struct audit_keep *k);
+
+/* The way from the first SIGTERM or SIGINT to the end.  Everything but `idle` is called once, all
+ * of it on the loop. */
+struct stop;
+struct stop_options {
+	struct loop *loop;
+	int64_t notice_ms; /* requests are served yet, readiness is refused already */
+	int64_t wait_ms;   /* for `idle` to become true; 0: not at all */
+	void (*begin)(void *ctx);
+	bool (*idle)(void *ctx);
+	void (*close)(void *ctx);  /* ends the loop in time */
+	void (*reload)(void *ctx); /* SIGHUP, any number of times */
+	void *ctx;
+	struct log log;
+};
+/* Blocks the signals in this thread and in those that it starts from now on. */
+int stop_new(const struct stop_options *o, struct stop **ret, struct err *e) MUST_CHECK;
+/* Any thread: why the server is not ready (static), NULL while nobody wants its end. */
+const char *stop_why(struct stop *s);
+/* In `begin`: whom to tell when the process ends in a hurry; the descriptor stays the caller's. */
+void stop_child(struct stop *s, int pidfd);
+/* Before the loop is freed; a second signal still ends the process.  Accepts NULL. */
+void stop_unwatch(struct stop *s);
+void stop_free(struct stop *s); /* accepts NULL */
+
+/* What /readyz?verbose tells beyond readiness; any thread. */
+struct api_health;
+struct sched;
+struct health {
+	const struct sched *sched; /* NULL: not started yet */
+	struct audit_keep *audit;
+	int state_dirfd;
+	int64_t n_gpus; /* that this node gives to jobs */
+};
+void health_tell(const struct health *x, struct api_health *ret);
 
 /* Runs until SIGTERM or SIGINT. */
 int app_serve(const struct conf *c, const struct log *log, struct err *e) MUST_CHECK;
@@ -137,6 +190,21 @@ struct bootstrap {
 };
 int bootstrap_run(const struct conf *c, const struct bootstrap *b, const struct log *log, FILE *out,
     struct err *e) MUST_CHECK;
+/*
+ * wardiand root import|list|verify|remove: unpacked environments of this node (rootfs.h).
+ */
+struct roots_ask {
+	const char *action;
+	const char *operand; /* NULL: none was given */
+	bool force;          /* remove what profiles name */
+};
+int roots_run(const struct conf *c, const struct roots_ask *q, const struct log *log, FILE *out,
+    struct err *e) MUST_CHECK;
+/* Tells the environments which roots are on this node, and the log which are not; removes what an
+ * interrupted import has left.  Before account_become. */
+struct environments;
+void roots_find(const struct state *s, const struct account *a, struct environments *set,
+    const struct log *log);
 /* wardiand migrate status|up */
 int migrate_run(
     const struct conf *c, bool apply, const struct log *log, FILE *out, struct err *e) MUST_CHECK;

@@ -10,7 +10,9 @@ extern char **environ;
 
 struct command_line {
 	const char *command;
-	const char *action; /* of migrate and settings */
+	const char *action;  /* of migrate, settings and root */
+	const char *operand; /* of root */
+	bool force;
 	const char *config;
 	struct bootstrap bootstrap;
 	char *settings[128];
@@ -32,6 +34,13 @@ static const char usage[] =
     "a\n"
     "            [--key-name NAME]  new key of it once\n"
     "  migrate status|up            show or apply database migrations\n"
+    "  root import FILE|DIRECTORY|-  unpack an environment from a tar archive (gzip, zstd, xz) "
+    "and\n"
+    "                               print its digest, which profiles name: root = \"...\"\n"
+    "  root list                    the unpacked environments of this node\n"
+    "  root verify DIGEST           read all of one again and compare\n"
+    "  root remove DIGEST [--force] remove one that no job uses; --force: also if profiles name "
+    "it\n"
     "  settings [show|markdown|example]  the settings in force, or their documentation\n"
     "\n"
     "Options:\n"
@@ -58,6 +67,8 @@ take_option(struct command_line *cl, int argc, char **argv, int *i, struct err *
 		cl->help = true;
 	else if (strcmp(word, "--version") == 0)
 		cl->version = true;
+	else if (strcmp(word, "--force") == 0)
+		cl->force = true;
 	else if (strcmp(word, "--config") == 0)
 		return take_value(word, argc, argv, i, &cl->config, e);
 	else if (strcmp(word, "--tenant") == 0)
@@ -79,13 +90,15 @@ static int
 read_command_line(int argc, char **argv, struct command_line *cl, struct err *e)
 {
 	for (int i = 1; i < argc; i++) {
-		if (argv[i][0] == '-') {
+		if (argv[i][0] == '-' && argv[i][1] != '\0') {
 			if (take_option(cl, argc, argv, &i, e) < 0)
 				return -1;
 		} else if (cl->command == NULL) {
 			cl->command = argv[i];
 		} else if (cl->action == NULL) {
 			cl->action = argv[i];
+		} else if (cl->operand == NULL && strcmp(cl->command, "root") == 0) {
+			cl->operand = argv[i];
 		} else {
 			return err_set(e, ERR_USAGE, "too many words: '%.40s'", argv[i]);
 		}
@@ -142,6 +155,16 @@ run_bootstrap(
 }
 
 static int
+run_root(const struct command_line *cl, const struct conf *c, const struct log *log, struct err *e)
+{
+	const struct roots_ask q = { .action = cl->action == NULL ? "" : cl->action,
+		.operand = cl->operand,
+		.force = cl->force };
+
+	return roots_run(c, &q, log, stdout, e);
+}
+
+static int
 run_command(
     const struct command_line *cl, const struct conf *c, const struct log *log, struct err *e)
 {
@@ -153,6 +176,8 @@ run_command(
 		return run_settings(cl, c, e);
 	if (strcmp(cl->command, "bootstrap") == 0)
 		return run_bootstrap(cl, c, log, e);
+	if (strcmp(cl->command, "root") == 0)
+		return run_root(cl, c, log, e);
 	return err_set(
 	    e, ERR_USAGE, "there is no command '%.40s'; see wardiand --help", cl->command);
 }

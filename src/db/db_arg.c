@@ -283,6 +283,8 @@ db_params_build(struct db_params *p, const struct db_arg *args, const uint32_t *
 		p->formats[i] = 1;
 		p->lengths[i] = (int)(p->bytes.n - at[i]);
 	}
+	if (p->bytes.no_memory)
+		return buf_check(&p->bytes, e);
 	if (p->bytes.failed || p->borrowed > DB_PARAMS_BYTES)
 		return err_set(
 		    e, ERR_TOO_LARGE, "the arguments of statement %s are too large", stmt);

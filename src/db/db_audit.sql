@@ -119,7 +119,7 @@ order by 1
 -- What tenants own is none of the platform's business: it neither reads nor writes it, beyond whose
 -- row it is; it adds to the record of changes what operators did.
 with contents (name) as (values ('job'), ('job_manifest'), ('job_queue'), ('job_event'), ('job_attempt'),
-	('result'), ('metric'), ('idempotency'), ('audit_log'))
+	('attempt_usage'), ('result'), ('metric'), ('idempotency'), ('audit_log'))
 select format('wardian_platform may %s column %s of %s, which is the tenant''s alone', x.verb, a.attname, c.relname) as finding
 from contents t
 	join pg_class c on c.relnamespace = to_regnamespace('wardian') and c.relname = t.name

@@ -136,8 +136,24 @@ environments_add(
 	env->digest = digest(text, n, set->mem);
 	if (env->digest == NULL)
 		return arena_err(e);
-	env->available = program_runs(env->program);
+	env->available = env->root_digest == NULL && program_runs(env->program);
 	return insert(set, file, env, e);
+}
+
+void
+environments_find_roots(struct environments *set, environment_root_fn *has, void *ctx)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		struct environment *env = set->items[i];
+
+		int found = 0;
+
+		if (env->root_digest == NULL)
+			continue;
+		found = has(ctx, env->root_digest, env->program);
+		env->available = found > 0;
+		env->root_there = found >= 0;
+	}
 }
 
 /* --- loading a directory ------------------------------------------------------------------ */

@@ -221,6 +221,21 @@ check_numbers(struct check *c)
 	return 0;
 }
 
+static int
+check_stop(struct check *c)
+{
+	const struct environment_stop *s = &c->env->stop;
+
+	if (s->wait_ms > 0 && s->signal == 0 && s->file == NULL)
+		return err_set(c->e, ERR_CONF,
+		    "%s: [stop] needs a `signal`, a `file` or both; without them leave it out",
+		    c->file);
+	if (s->text != NULL && s->file == NULL)
+		return err_set(c->e, ERR_CONF,
+		    "%s: [stop]: `text` is what `file` will hold; name it", c->file);
+	return 0;
+}
+
 int
 environment_profile_check(const char *file, const struct environment *env, struct err *e)
 {
@@ -235,6 +250,8 @@ environment_profile_check(const char *file, const struct environment *env, struc
 	if (check_rules(&c) < 0)
 		return -1;
 	if (check_used(&c) < 0)
+		return -1;
+	if (check_stop(&c) < 0)
 		return -1;
 	return check_numbers(&c);
 }

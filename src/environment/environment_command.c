@@ -4,6 +4,7 @@
 #include "buf.h"
 #include "caps.h"
 
+#include <errno.h>
 #include <string.h>
 
 /*
@@ -58,8 +59,10 @@ fill_word(struct environment_filling *f, const char *word, const char **ret)
 		else if (!put_place(f, &piece, &out))
 			return 0;
 	}
-	if (out.failed)
+	if (out.failed) {
+		errno = out.no_memory ? ENOMEM : EMSGSIZE; /* for arena_err */
 		return -1;
+	}
 	*ret = arena_strndup(f->mem, out.n == 0 ? "" : out.p, out.n);
 	return *ret == NULL ? -1 : 0;
 }

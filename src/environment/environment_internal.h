@@ -10,7 +10,10 @@ enum {
 	ENVIRONMENT_RULES_MAX = 32,
 	ENVIRONMENT_VARIABLES_MAX = 32,
 	ENVIRONMENT_COLUMNS_MAX = 32,
-	ENVIRONMENT_TEXT_MAX = 4096, /* one text value; a longer one belongs in an input file */
+	ENVIRONMENT_TEXT_MAX = 4096,  /* one text value; a longer one belongs in an input file */
+	ENVIRONMENT_ROOT_DIGITS = 64, /* of a SHA-256 */
+	ENVIRONMENT_GPUS_MAX = 64,    /* whole devices of one node */
+	ENVIRONMENT_STOP_FILE_MAX = 255,
 	ENVIRONMENT_ARGV_BYTES_MAX =
 	    48 << 10 /* of the 64 KiB of a launch file; the rest is for variables */
 };
@@ -32,10 +35,26 @@ enum {
 	ENVIRONMENT_PARAM_TYPES = ENVIRONMENT_PARAM_LIST + 1,
 	ENVIRONMENT_RULE_KINDS = ENVIRONMENT_RULE_JSON + 1
 };
+/* "SIGUSR1", of those that a stop recipe can name; NULL for others. */
+const char *environment_signal_name(int signal);
 /* Index of the name in a table of n, or n. */
 size_t environment_name_index(const char *const names[], size_t n, const char *name);
 /* The name nearest to `name`, NULL when none is near enough to be meant. */
 const char *environment_near(const char *const names[], size_t n, const char *name);
+
+/* --- values that are more than their type says ---------------------------------------------- */
+
+struct toml_value;
+/* Checks a value and stores what it means at dest; what needs room lives in mem. */
+typedef int environment_set_fn(
+    struct arena *mem, const struct toml_value *v, void *dest, struct err *e);
+environment_set_fn environment_set_memory, environment_set_wall, environment_set_type,
+    environment_set_kind, environment_set_default, environment_set_signal,
+    environment_set_stop_file, environment_set_stop_text, environment_set_stop_wait,
+    environment_set_root, environment_set_gpus;
+/* Index of a known word; -1 with the nearest one named. */
+int environment_known_word(
+    const char *const names[], size_t n, const char *word, struct err *e) MUST_CHECK;
 
 /* --- templates ---------------------------------------------------------------------------- */
 

@@ -4,7 +4,11 @@
 #include "parse.h"
 
 #include <float.h>
+#include <stdio.h>
 #include <string.h>
+
+/* A package or program of its profile may be long; the end of the sentence can be missed. */
+enum { REMEDY_SIZE = 512 };
 
 static void
 print_texts(struct json_out *o, const char *name, const char *const *texts, size_t n)
@@ -108,7 +112,52 @@ print_defaults(struct json_out *o, const struct environment *env)
 		json_put_f64(o, "wall_s", (double)env->default_wall_ms / 1000);
 	else
 		json_put_null(o, "wall_s");
+	json_put_i64(o, "gpus", env->default_gpus);
 	json_out_end(o);
+}
+
+/* null: it is told by TERM alone. */
+static void
+print_stop(struct json_out *o, const struct environment_stop *s)
+{
+	json_out_key(o, "stop");
+	if (s->wait_ms == 0) {
+		json_out_null(o);
+		return;
+	}
+	json_out_begin(o);
+	json_put_text(o, "signal", s->signal == 0 ? NULL : environment_signal_name(s->signal));
+	json_put_text(o, "file", s->file);
+	json_put_text(o, "text", s->text);
+	json_put_f64(o, "wait_s", (double)s->wait_ms / 1000);
+	json_out_end(o);
+}
+
+/* What an operator does about one that is not available. */
+static void
+print_remedy(struct json_out *o, const struct environment *env)
+{
+	char text[REMEDY_SIZE];
+
+	if (env->available) {
+		json_put_null(o, "remedy");
+		return;
+	}
+	if (env->root_digest == NULL)
+		(void)snprintf(text, sizeof(text),
+		    "Install the package %s on this server and start wardiand again", env->package);
+	else if (env->root_there)
+		(void)snprintf(text, sizeof(text),
+		    "The root %.12s... is on this server but has no program %s that everybody may "
+		    "execute; correct program or root in the profile and start wardiand again",
+		    env->root_digest, env->program);
+	else
+		(void)snprintf(text, sizeof(text),
+		    "Run 'wardiand root import FILE' on this server with the archive of the root "
+		    "that "
+		    "has %s, and start wardiand again",
+		    env->program);
+	json_put_text(o, "remedy", text);
 }
 
 void
@@ -121,6 +170,8 @@ environment_print(const struct environment *env, struct json_out *o)
 	json_put_bool(o, "available", env->available);
 	json_put_text(o, "package", env->package);
 	json_put_text(o, "digest", env->digest);
+	json_put_text(o, "root", env->root_digest);
+	print_remedy(o, env);
 	print_texts(o, "command", env->command, env->n_command);
 	json_out_key(o, "parameters");
 	json_out_begin_array(o);
@@ -130,6 +181,7 @@ environment_print(const struct environment *env, struct json_out *o)
 	print_rules(o, "results", env, ENVIRONMENT_TARGET_RESULT);
 	print_rules(o, "metrics", env, ENVIRONMENT_TARGET_METRIC);
 	print_defaults(o, env);
+	print_stop(o, &env->stop);
 	json_out_key(o, "success");
 	json_out_begin(o);
 	json_put_i64(o, "exit_code", env->success_exit_code);

@@ -6,7 +6,6 @@
 #include "parse.h"
 
 #include <float.h>
-#include <inttypes.h>
 #include <string.h>
 
 /*
@@ -22,7 +21,8 @@ enum table {
 	TABLE_PARAMETER,
 	TABLE_RESULT,
 	TABLE_METRIC,
-	TABLE_SUCCESS
+	TABLE_SUCCESS,
+	TABLE_STOP
 };
 
 static const char *const table_names[] = {
@@ -32,22 +32,7 @@ static const char *const table_names[] = {
 	[TABLE_RESULT] = "result",
 	[TABLE_METRIC] = "metric",
 	[TABLE_SUCCESS] = "success",
-};
-
-const char *const environment_param_type_names[] = {
-	[ENVIRONMENT_PARAM_FILE] = "file",
-	[ENVIRONMENT_PARAM_TEXT] = "text",
-	[ENVIRONMENT_PARAM_INTEGER] = "integer",
-	[ENVIRONMENT_PARAM_NUMBER] = "number",
-	[ENVIRONMENT_PARAM_CHOICE] = "choice",
-	[ENVIRONMENT_PARAM_LIST] = "list",
-};
-
-const char *const environment_rule_kind_names[] = {
-	[ENVIRONMENT_RULE_MEASURE] = "measure",
-	[ENVIRONMENT_RULE_TABLE] = "table",
-	[ENVIRONMENT_RULE_BLOCK] = "block",
-	[ENVIRONMENT_RULE_JSON] = "json",
+	[TABLE_STOP] = "stop",
 };
 
 struct reader {
@@ -55,13 +40,11 @@ struct reader {
 	struct environment *env;
 	char table[2 * CAP_NAME_BYTES]; /* as written: "parameter.deck" */
 	enum table kind;
-	uint32_t seen; /* bit per row of `keys`, of this table */
+	uint64_t seen; /* bit per row of `keys`, of this table */
 	void *base;    /* what this table fills */
 	struct environment_param *params;
 	struct environment_rule *rules;
 };
-
-typedef int set_fn(struct reader *r, const struct toml_value *v, void *dest, struct err *e);
 
 /* What a text must be to be taken: TOML type, size, and what becomes of it. */
 struct key {
@@ -69,87 +52,10 @@ struct key {
 	const char *name;
 	bool required;
 	enum toml_type type;
-	size_t max;              /* elements of a list; longest text of a set_fn */
+	size_t max;              /* elements of a list; longest text of a set */
 	size_t offset, n_offset; /* of the destination, and of a list's count */
-	set_fn *set;             /* NULL: stored as it is */
+	environment_set_fn *set; /* NULL: stored as it is */
 };
-
-/* --- values that are more than their type says -------------------------------------------- */
-
-static int
-set_memory(struct reader *r, const struct toml_value *v, void *dest, struct err *e)
-{
-	(void)r; /* nothing to allocate */
-	return parse_bytes(v->string, MIB, INT64_C(1) << 50, dest, e);
-}
-
-static int
-set_wall(struct reader *r, const struct toml_value *v, void *dest, struct err *e)
-{
-	(void)r;
-	return parse_duration_ms(v->string, 1000, INT64_C(365) * 86400 * 1000, dest, e);
-}
-
-/* Index of a known word; -1 with the nearest one named. */
-static int
-known_word(const char *const names[], size_t n, const char *word, struct err *e)
-{
-	size_t i = environment_name_index(names, n, word);
-	const char *near = environment_near(names, n, word);
-	char echo[PARSE_ECHO_SIZE];
-
-	if (i < n)
-		return (int)i;
-	if (near == NULL)
-		return err_set(e, ERR_CONF, "\"%s\" is not known here", parse_echo(word, echo));
-	return err_set(e, ERR_CONF, "\"%s\" is not known here; did you mean \"%s\"?",
-	    parse_echo(word, echo), near);
-}
-
-static int
-set_type(struct reader *r, const struct toml_value *v, void *dest, struct err *e)
-{
-	int i = known_word(environment_param_type_names, ENVIRONMENT_PARAM_TYPES, v->string, e);
-
-	(void)r;
-	if (i < 0)
-		return -1;
-	*(enum environment_param_type *)dest = (enum environment_param_type)i;
-	return 0;
-}
-
-static int
-set_kind(struct reader *r, const struct toml_value *v, void *dest, struct err *e)
-{
-	int i = known_word(environment_rule_kind_names, ENVIRONMENT_RULE_KINDS, v->string, e);
-
-	(void)r;
-	if (i < 0)
-		return -1;
-	*(enum environment_rule_kind *)dest = (enum environment_rule_kind)i;
-	return 0;
-}
-
-/* The text of a scalar, as it would stand in the command. */
-static int
-set_default(struct reader *r, const struct toml_value *v, void *dest, struct err *e)
-{
-	char number[PARSE_F64_SIZE];
-	const char *text = NULL;
-
-	if (v->type == TOML_STRING)
-		text = arena_strdup(r->mem, v->string);
-	else if (v->type == TOML_INT)
-		text = arena_printf(r->mem, "%" PRId64, v->integer);
-	else if (v->type == TOML_FLOAT)
-		text = arena_strdup(r->mem, format_f64(v->number, number));
-	else
-		return err_set(e, ERR_CONF, "a default is a text or a number");
-	if (text == NULL)
-		return arena_err(e);
-	*(const char **)dest = text;
-	return 0;
-}
 
 /* --- keys --------------------------------------------------------------------------------- */
 
@@ -167,21 +73,24 @@ static const struct key keys[] = {
 	{ TABLE_TOP, "command", true, TOML_STRINGS, CAP_ARGS, AT(command), AT(n_command), NULL },
 	{ TABLE_TOP, "env", false, TOML_STRINGS, ENVIRONMENT_VARIABLES_MAX, AT(env), AT(n_env),
 	    NULL },
+	{ TABLE_TOP, "root", false, TOML_STRING, 0, AT(root_digest), 0, environment_set_root },
 	{ TABLE_DEFAULTS, "cpus", false, TOML_FLOAT, 0, AT(default_cpus), 0, NULL },
 	{ TABLE_DEFAULTS, "memory", false, TOML_STRING, 0, AT(default_memory_bytes), 0,
-	    set_memory },
-	{ TABLE_DEFAULTS, "wall", false, TOML_STRING, 0, AT(default_wall_ms), 0, set_wall },
-	{ TABLE_PARAMETER, "type", true, TOML_STRING, 0, PARAM_AT(type), 0, set_type },
+	    environment_set_memory },
+	{ TABLE_DEFAULTS, "wall", false, TOML_STRING, 0, AT(default_wall_ms), 0,
+	    environment_set_wall },
+	{ TABLE_DEFAULTS, "gpus", false, TOML_INT, 0, AT(default_gpus), 0, environment_set_gpus },
+	{ TABLE_PARAMETER, "type", true, TOML_STRING, 0, PARAM_AT(type), 0, environment_set_type },
 	{ TABLE_PARAMETER, "title", true, TOML_STRING, 0, PARAM_AT(title), 0, NULL },
 	{ TABLE_PARAMETER, "required", false, TOML_BOOL, 0, PARAM_AT(required), 0, NULL },
 	{ TABLE_PARAMETER, "default", false, TOML_STRING, 0, PARAM_AT(default_text), 0,
-	    set_default },
+	    environment_set_default },
 	{ TABLE_PARAMETER, "min", false, TOML_FLOAT, 0, PARAM_AT(min), 0, NULL },
 	{ TABLE_PARAMETER, "max", false, TOML_FLOAT, 0, PARAM_AT(max), 0, NULL },
 	{ TABLE_PARAMETER, "unit", false, TOML_STRING, 0, PARAM_AT(unit), 0, NULL },
 	{ TABLE_PARAMETER, "choices", false, TOML_STRINGS, 64, PARAM_AT(choices),
 	    PARAM_AT(n_choices), NULL },
-	{ TABLE_RESULT, "kind", true, TOML_STRING, 0, RULE_AT(kind), 0, set_kind },
+	{ TABLE_RESULT, "kind", true, TOML_STRING, 0, RULE_AT(kind), 0, environment_set_kind },
 	{ TABLE_RESULT, "file", true, TOML_STRING, 0, RULE_AT(file), 0, NULL },
 	{ TABLE_RESULT, "start", false, TOML_STRING, 0, RULE_AT(start), 0, NULL },
 	{ TABLE_RESULT, "step", false, TOML_STRING, 0, RULE_AT(step), 0, NULL },
@@ -191,9 +100,14 @@ static const struct key keys[] = {
 	{ TABLE_SUCCESS, "exit_code", false, TOML_INT, 0, AT(success_exit_code), 0, NULL },
 	{ TABLE_SUCCESS, "absent", false, TOML_STRINGS, 16, AT(success_absent),
 	    AT(n_success_absent), NULL },
+	{ TABLE_STOP, "signal", false, TOML_STRING, 0, AT(stop.signal), 0, environment_set_signal },
+	{ TABLE_STOP, "file", false, TOML_STRING, 0, AT(stop.file), 0, environment_set_stop_file },
+	{ TABLE_STOP, "text", false, TOML_STRING, 0, AT(stop.text), 0, environment_set_stop_text },
+	{ TABLE_STOP, "wait_s", true, TOML_FLOAT, 0, AT(stop.wait_ms), 0,
+	    environment_set_stop_wait },
 };
 
-_Static_assert(ARRAY_LEN(keys) <= 32, "struct reader's seen has a bit for each key");
+_Static_assert(ARRAY_LEN(keys) <= 64, "struct reader's seen has a bit for each key");
 
 /* Whether the row belongs to tables of this kind. */
 static bool
@@ -261,7 +175,7 @@ store_text(struct reader *r, const struct key *k, const struct toml_value *v, st
 static int
 store_converted(struct reader *r, const struct key *k, const struct toml_value *v, struct err *e)
 {
-	if (k->set(r, v, field(r, k->offset), e) == 0)
+	if (k->set(r->mem, v, field(r, k->offset), e) == 0)
 		return 0;
 	if (e->code == ERR_INVALID) /* a number's reader cannot know whose text it reads */
 		e->code = ERR_CONF;
@@ -274,7 +188,7 @@ store(struct reader *r, const struct key *k, const struct toml_value *v, struct 
 	void *dest = field(r, k->offset);
 	bool fits = v->type == k->type || (k->type == TOML_FLOAT && v->type == TOML_INT);
 
-	if (k->set == set_default) /* takes more than one type */
+	if (k->set == environment_set_default) /* takes more than one type */
 		fits = true;
 	if (!fits)
 		return err_set(e, ERR_CONF, "`%s` must be %s, not %s", k->name, type_name(k->type),
@@ -308,7 +222,7 @@ leave_table(const struct reader *r, struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		if (!key_of(&keys[i], r->kind) || !keys[i].required ||
-		    (r->seen & UINT32_C(1) << i) != 0)
+		    (r->seen & UINT64_C(1) << i) != 0)
 			continue;
 		if (r->kind == TABLE_TOP)
 			return err_set(
@@ -377,7 +291,7 @@ enter_table(struct reader *r, const char *table, struct err *e)
 	if (strlen(table) >= sizeof(r->table))
 		return err_set(e, ERR_CONF, "the table's name is too long");
 	memcpy(word, table, strcspn(table, "."));
-	kind = known_word(table_names, ARRAY_LEN(table_names), word, e);
+	kind = environment_known_word(table_names, ARRAY_LEN(table_names), word, e);
 	if (kind < 0)
 		return -1;
 	memcpy(r->table, table, strlen(table) + 1);
@@ -404,7 +318,7 @@ unknown_key(enum table kind, const char *key, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		if (key_of(&keys[i], kind))
 			names[n++] = keys[i].name;
-	return known_word(names, n, key, e);
+	return environment_known_word(names, n, key, e);
 }
 
 static int
@@ -419,7 +333,7 @@ read_key(void *ctx, const char *table, const char *key, const struct toml_value 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		if (!key_of(&keys[i], r->kind) || strcmp(keys[i].name, key) != 0)
 			continue;
-		r->seen |= UINT32_C(1) << i;
+		r->seen |= UINT64_C(1) << i;
 		return store(r, &keys[i], v, e);
 	}
 	return unknown_key(r->kind, key, e);

@@ -3,6 +3,7 @@
 
 #include "clock.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /*
@@ -27,6 +28,7 @@ static const struct limit_text limits[JOB_LIMIT_COUNT] = {
 	[JOB_LIMIT_STORAGE] = { "storage_bytes", "bytes of output are kept", NULL, 1 },
 	[JOB_LIMIT_CPUS] = { "cpus", NULL, NULL, 1000 },
 	[JOB_LIMIT_MEMORY] = { "memory_bytes", NULL, NULL, 1 },
+	[JOB_LIMIT_GPUS] = { "gpus", NULL, NULL, 1 },
 };
 static const char by_name_default[] = "default";
 
@@ -119,7 +121,8 @@ set_defaults(struct job_admission *a, const struct job_quota_defaults *q)
 		[JOB_LIMIT_DAY] = q->jobs_per_day,
 		[JOB_LIMIT_STORAGE] = q->storage_bytes,
 		[JOB_LIMIT_CPUS] = q->cpu_milli,
-		[JOB_LIMIT_MEMORY] = q->memory_bytes };
+		[JOB_LIMIT_MEMORY] = q->memory_bytes,
+		[JOB_LIMIT_GPUS] = q->gpus };
 
 	for (size_t i = 0; i < JOB_LIMIT_COUNT; i++) {
 		a->whole[i].amount = amounts[i];
@@ -213,16 +216,16 @@ static int
 refuse_size(enum job_limit l, const struct job_limit_use *use, bool of_project, struct err *e)
 {
 	const char *of = of_project ? "project" : "tenant";
+	char pointer[64];
 
 	*e = (struct err){ 0 };
+	(void)snprintf(pointer, sizeof(pointer), "/resources/%s", limits[l].name);
 	if (l == JOB_LIMIT_CPUS)
-		err_field_add(e, "/resources/cpus",
-		    "must be at most %lld.%lld, the limit cpus of the %s",
+		err_field_add(e, pointer, "must be at most %lld.%lld, the limit cpus of the %s",
 		    (long long)(use->amount / 1000), (long long)(use->amount % 1000 / 100), of);
 	else
-		err_field_add(e, "/resources/memory_bytes",
-		    "must be at most %lld, the limit %s of the %s", (long long)use->amount,
-		    limits[l].name, of);
+		err_field_add(e, pointer, "must be at most %lld, the limit %s of the %s",
+		    (long long)use->amount, limits[l].name, of);
 	return err_fields_done(e, ERR_IMPOSSIBLE);
 }
 
@@ -237,6 +240,26 @@ hold(
 				      : refuse_count(l, use, of_project, e);
 }
 
+/* What is used of a size is no matter of a submission: `used` stays 0. */
+static int64_t
+need_of(const struct job_spec *spec, enum job_limit l)
+{
+	switch (l) {
+	case JOB_LIMIT_CPUS:
+		return spec->cpu_milli;
+	case JOB_LIMIT_MEMORY:
+		return spec->memory_bytes;
+	case JOB_LIMIT_GPUS:
+		return spec->gpus;
+	case JOB_LIMIT_QUEUED:
+	case JOB_LIMIT_DAY:
+	case JOB_LIMIT_STORAGE:
+	case JOB_LIMIT_COUNT:
+		break;
+	}
+	return 1; /* one more of what is counted */
+}
+
 int
 job_admission_takes(const struct job_admission *a, const struct job_spec *spec, struct err *e)
 {
@@ -245,9 +268,7 @@ job_admission_takes(const struct job_admission *a, const struct job_spec *spec, 
 		    e, a->named, "is archived and takes no new jobs; choose another one");
 	for (int i = 0; i < JOB_LIMIT_COUNT; i++) {
 		enum job_limit l = (enum job_limit)i;
-		int64_t need = l == JOB_LIMIT_CPUS     ? spec->cpu_milli
-			       : l == JOB_LIMIT_MEMORY ? spec->memory_bytes
-						       : 1;
+		int64_t need = need_of(spec, l);
 
 		if (hold(l, need, &a->part[i], true, e) < 0 ||
 		    hold(l, need, &a->whole[i], false, e) < 0)

@@ -17,7 +17,7 @@ enum {
 struct found {
 	struct job_claim claim;
 	struct uuid project;
-	int64_t cpu_milli, memory_bytes;
+	struct job_size size;
 	bool locked;
 };
 struct claiming {
@@ -55,8 +55,9 @@ lock_queue(struct db_sys_tx *tx, const struct job_claim *claims, struct claiming
 		DB_ARG_I64(MANIFEST_BYTES), DB_ARGS_END };
 	struct job_claim *r = &c->row.claim;
 	const struct db_col cols[] = { DB_I64("n", &c->number),
-		DB_UUID("project_id", &c->row.project), DB_I64("cpu_milli", &c->row.cpu_milli),
-		DB_I64("memory_bytes", &c->row.memory_bytes), DB_I64("epoch", &r->epoch),
+		DB_UUID("project_id", &c->row.project), DB_I64("cpu_milli", &c->row.size.cpu_milli),
+		DB_I64("memory_bytes", &c->row.size.memory_bytes),
+		DB_I64("gpus", &c->row.size.gpus), DB_I64("epoch", &r->epoch),
 		DB_I64("attempt", &r->attempt), DB_I64("uid_slot", &r->uid_slot),
 		DB_JSON("manifest", &r->manifest), DB_TIME("created_at", &r->created_wall_us),
 		DB_COLS_END };
@@ -122,16 +123,19 @@ read_rooms(struct db_sys_tx *tx, const struct pairs *p, const struct job_quota_d
 {
 	const struct db_arg args[] = { DB_ARG_UUIDS(p->tenants, p->n),
 		DB_ARG_UUIDS(p->projects, p->n), DB_ARG_I64(quota->jobs_running),
-		DB_ARG_I64(quota->cpu_milli), DB_ARG_I64(quota->memory_bytes), DB_ARGS_END };
+		DB_ARG_I64(quota->cpu_milli), DB_ARG_I64(quota->memory_bytes),
+		DB_ARG_I64(quota->gpus), DB_ARGS_END };
 	const struct db_arg lock[] = { args[0], DB_ARGS_END };
 	struct room_walk w = { .pairs = p };
 	const struct db_col cols[] = { DB_I64("n", &w.number),
 		DB_I64("tenant_jobs", &w.of_tenant.jobs),
 		DB_I64("tenant_cpu_milli", &w.of_tenant.cpu_milli),
 		DB_I64("tenant_memory_bytes", &w.of_tenant.memory_bytes),
+		DB_I64("tenant_gpus", &w.of_tenant.gpus),
 		DB_I64("project_jobs", &w.of_project.jobs),
 		DB_I64("project_cpu_milli", &w.of_project.cpu_milli),
-		DB_I64("project_memory_bytes", &w.of_project.memory_bytes), DB_COLS_END };
+		DB_I64("project_memory_bytes", &w.of_project.memory_bytes),
+		DB_I64("project_gpus", &w.of_project.gpus), DB_COLS_END };
 
 	w.rooms.v = arena_array(mem, 2 * p->n, sizeof(*w.rooms.v));
 	if (w.rooms.v == NULL)
@@ -171,11 +175,10 @@ choose(struct claiming *c, struct job_rooms *rooms, struct claim_moves *m)
 
 		if (!f->locked || has(m, r->id))
 			continue;
-		r->limited =
-		    !job_rooms_fit(rooms, r->tenant, f->project, f->cpu_milli, f->memory_bytes);
+		r->limited = !job_rooms_fit(rooms, r->tenant, f->project, &f->size);
 		if (r->limited)
 			continue;
-		job_rooms_take(rooms, r->tenant, f->project, f->cpu_milli, f->memory_bytes);
+		job_rooms_take(rooms, r->tenant, f->project, &f->size);
 		m->origin[m->n] = i;
 		m->v[m->n++] = (struct job_move){ .tenant = r->tenant,
 			.id = r->id,

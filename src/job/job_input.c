@@ -64,6 +64,16 @@ path_contains(const char *a, const char *b)
 	return strncmp(a, b, n) == 0 && (b[n] == '\0' || b[n] == '/');
 }
 
+static int
+depth_of(const char *path)
+{
+	int n = 0;
+
+	for (const char *p = path; *p != '\0'; p++)
+		n += *p == '/';
+	return n;
+}
+
 static void
 check_path(struct json_decoder *d, const struct job_inputs *all, const char *path)
 {
@@ -71,6 +81,10 @@ check_path(struct json_decoder *d, const struct job_inputs *all, const char *pat
 
 	if (!job_path_valid(path, &why)) {
 		json_fault(d, "path", "%s", why);
+		return;
+	}
+	if (depth_of(path) > CAP_INPUT_DEPTH) {
+		json_fault(d, "path", "may lie in at most %d directories", CAP_INPUT_DEPTH);
 		return;
 	}
 	for (size_t i = 0; i < all->n; i++) {

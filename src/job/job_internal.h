@@ -29,6 +29,7 @@ enum job_limit {
 	JOB_LIMIT_STORAGE,
 	JOB_LIMIT_CPUS,   /* thousandths */
 	JOB_LIMIT_MEMORY, /* bytes */
+	JOB_LIMIT_GPUS,
 	JOB_LIMIT_COUNT
 };
 struct job_limit_use {
@@ -60,6 +61,11 @@ int job_admission_takes(
     const struct job_admission *a, const struct job_spec *spec, struct err *e) MUST_CHECK;
 /* Jobs that may follow, this one included, before the limits must be looked at again. */
 int64_t job_admission_room(const struct job_admission *a);
+
+/* --- printing -------------------------------------------------------------------------------- */
+
+/* The member `waiting`; NULL: it does not wait. */
+void job_wait_print(const struct job_wait *w, struct json_out *o);
 
 /* --- moves ---------------------------------------------------------------------------------- */
 

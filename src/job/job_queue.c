@@ -34,17 +34,20 @@ queue_columns(struct queue_walk *w, bool with_rooms, struct db_col cols[static Q
 		DB_UUID("job_id", &r->id), DB_UUID("project_id", &r->project),
 		DB_TEXT("state", &w->state), DB_I64("priority", &r->priority),
 		DB_TIME("queued_at", &r->queued_wall_us), DB_I64("cpu_milli", &r->cpu_milli),
-		DB_I64("memory_bytes", &r->memory_bytes), DB_I64("attempt", &r->attempt),
+		DB_I64("memory_bytes", &r->memory_bytes), DB_I64("gpus", &r->gpus),
+		DB_BOOL("pin_cpus", &r->pin_cpus), DB_I64("attempt", &r->attempt),
 		DB_I64("max_attempts", &r->max_attempts), DB_I64("epoch", &r->epoch),
 		DB_UUID_NULL("lease_owner", &r->lease_owner),
 		DB_BOOL("cancel_requested", &r->cancel_requested),
 		DB_I64_NULL("tenant_jobs", &r->tenant_room.jobs),
 		DB_I64_NULL("tenant_cpu_milli", &r->tenant_room.cpu_milli),
 		DB_I64_NULL("tenant_memory_bytes", &r->tenant_room.memory_bytes),
+		DB_I64_NULL("tenant_gpus", &r->tenant_room.gpus),
 		DB_I64_NULL("project_jobs", &r->project_room.jobs),
 		DB_I64_NULL("project_cpu_milli", &r->project_room.cpu_milli),
-		DB_I64_NULL("project_memory_bytes", &r->project_room.memory_bytes), DB_COLS_END };
-	size_t n_rooms = 6;
+		DB_I64_NULL("project_memory_bytes", &r->project_room.memory_bytes),
+		DB_I64_NULL("project_gpus", &r->project_room.gpus), DB_COLS_END };
+	size_t n_rooms = 8;
 
 	_Static_assert(ARRAY_LEN(all) <= QUEUE_COLS, "room for every column");
 	memcpy(cols, all, sizeof(all));
@@ -72,7 +75,8 @@ job_queue_waiting(struct db *db, const struct job_quota_defaults *quota, int64_t
     struct arena *mem, struct job_queued **ret, size_t *ret_n, struct err *e)
 {
 	const struct db_arg args[] = { DB_ARG_I64(max), DB_ARG_I64(quota->jobs_running),
-		DB_ARG_I64(quota->cpu_milli), DB_ARG_I64(quota->memory_bytes), DB_ARGS_END };
+		DB_ARG_I64(quota->cpu_milli), DB_ARG_I64(quota->memory_bytes),
+		DB_ARG_I64(quota->gpus), DB_ARGS_END };
 
 	return queue_list(db, "job_queue_waiting", args, true, mem, ret, ret_n, e);
 }

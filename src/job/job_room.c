@@ -52,37 +52,41 @@ find(struct job_rooms *r, struct tenant_id tenant, struct uuid project)
 }
 
 static bool
-fits(struct job_room *room, int64_t cpu_milli, int64_t memory_bytes)
+fits(struct job_room *room, const struct job_size *size)
 {
-	bool yes =
-	    room->jobs >= 1 && room->cpu_milli >= cpu_milli && room->memory_bytes >= memory_bytes;
-
-	if (!yes)
+	if (room->jobs < 1 || room->cpu_milli < size->cpu_milli ||
+	    room->memory_bytes < size->memory_bytes) {
 		room->jobs = 0;
-	return yes;
+		return false;
+	}
+	if (size->gpus == 0 || room->gpus >= size->gpus)
+		return true;
+	room->gpus = 0;
+	return false;
 }
 
 bool
-job_rooms_fit(struct job_rooms *r, struct tenant_id tenant, struct uuid project, int64_t cpu_milli,
-    int64_t memory_bytes)
+job_rooms_fit(
+    struct job_rooms *r, struct tenant_id tenant, struct uuid project, const struct job_size *size)
 {
 	/* A project's limit is asked first: what it holds back does not close the tenant. */
-	return fits(find(r, tenant, project), cpu_milli, memory_bytes) &&
-	       fits(find(r, tenant, (struct uuid){ 0 }), cpu_milli, memory_bytes);
+	return fits(find(r, tenant, project), size) &&
+	       fits(find(r, tenant, (struct uuid){ 0 }), size);
 }
 
 static void
-take(struct job_room *room, int64_t cpu_milli, int64_t memory_bytes)
+take(struct job_room *room, const struct job_size *size)
 {
 	room->jobs--;
-	room->cpu_milli -= cpu_milli;
-	room->memory_bytes -= memory_bytes;
+	room->cpu_milli -= size->cpu_milli;
+	room->memory_bytes -= size->memory_bytes;
+	room->gpus -= size->gpus;
 }
 
 void
-job_rooms_take(struct job_rooms *r, struct tenant_id tenant, struct uuid project, int64_t cpu_milli,
-    int64_t memory_bytes)
+job_rooms_take(
+    struct job_rooms *r, struct tenant_id tenant, struct uuid project, const struct job_size *size)
 {
-	take(find(r, tenant, project), cpu_milli, memory_bytes);
-	take(find(r, tenant, (struct uuid){ 0 }), cpu_milli, memory_bytes);
+	take(find(r, tenant, project), size);
+	take(find(r, tenant, (struct uuid){ 0 }), size);
 }

@@ -18,17 +18,26 @@ enum {
 	NAME_BYTES = 128,
 	LABEL_VALUE_BYTES = 255,
 	PARAMETERS = 256,
-	ARGUMENT_BYTES = 32768, /* several fit into the launch file's 64 KiB */
+	ARGUMENT_BYTES = 32768,
+	COMMAND_BYTES = 48 << 10, /* of the launch file's 64 KiB; the rest is for variables */
 	/* Below it neither the keeper nor any simulator starts. */
 	MEMORY_MIN_BYTES = 16 << 20,
 	DISK_MIN_BYTES = 1 << 20,
+	PAGE_BYTES = 4096,
 	LOG_MIN_BYTES = 1 << 10,
 	LOG_MAX_BYTES = 1 << 30,
 	CPU_STEP_MILLI = 100,
 	CPU_DEFAULT_MILLI = 1000,
+	CPUS_MAX = 4096,
+	GPUS_MAX = 64, /* a bit each in what a node is told */
+	/* A slower disk is no limit but a standstill, which holds a place for as long as it lasts.
+	 */
+	IO_MIN_BPS = 64 << 10,
 };
 #define BYTES_MAX (INT64_C(1) << 50)
 #define SECONDS_MAX (INT64_C(10) * 366 * 86400)
+/* Ten thousand years of one CPU, which is also as much as a spawner takes. */
+#define CPU_SECONDS_MAX (10000.0 * 366 * 86400)
 /* Longest texts of 32 labels, each byte escaped as \uXXXX in the worst case. */
 #define LABELS_BYTES_MAX ((size_t)CAP_LABELS * 6 * (CAP_NAME_BYTES + LABEL_VALUE_BYTES + 8))
 
@@ -42,8 +51,11 @@ struct manifest {
 	struct environment_value parameters[PARAMETERS];
 	size_t n_parameters;
 	struct job_inputs inputs;
-	double cpus;
+	double cpus, cpu_s;
 	int64_t memory_bytes, disk_bytes, wall_s, no_output_s, output_bytes;
+	int64_t io_read_bps, io_write_bps, gpus;
+	bool has_gpus; /* 0 is an answer, too */
+	bool pin_cpus;
 	int64_t priority, max_attempts, seed;
 	bool has_seed;
 	struct json_out labels;
@@ -166,13 +178,21 @@ label_each(
 static int
 decode_shape(const struct json *j, struct arena *mem, struct manifest *m, struct err *e)
 {
-	const struct json_field resources[] = { JSON_F64("cpus", &m->cpus, 0.1, 4096, 0),
+	const struct json_field resources[] = { JSON_F64("cpus", &m->cpus, 0.1, CPUS_MAX, 0),
 		JSON_I64("memory_bytes", &m->memory_bytes, MEMORY_MIN_BYTES, BYTES_MAX, 0),
 		JSON_I64("disk_bytes", &m->disk_bytes, DISK_MIN_BYTES, BYTES_MAX, 0),
-		JSON_FIELDS_END };
+		{ .name = "gpus",
+		    .kind = JSON_KIND_I64,
+		    .dest = &m->gpus,
+		    .max = GPUS_MAX,
+		    .present = &m->has_gpus },
+		JSON_BOOL("pin_cpus", &m->pin_cpus, 0), JSON_FIELDS_END };
 	const struct json_field limits[] = { JSON_I64("wall_s", &m->wall_s, 1, SECONDS_MAX, 0),
 		JSON_I64("no_output_s", &m->no_output_s, 1, SECONDS_MAX, 0),
 		JSON_I64("output_bytes", &m->output_bytes, LOG_MIN_BYTES, LOG_MAX_BYTES, 0),
+		JSON_F64("cpu_s", &m->cpu_s, 0.1, CPU_SECONDS_MAX, 0),
+		JSON_I64("io_read_bytes_per_s", &m->io_read_bps, IO_MIN_BPS, BYTES_MAX, 0),
+		JSON_I64("io_write_bytes_per_s", &m->io_write_bps, IO_MIN_BPS, BYTES_MAX, 0),
 		JSON_FIELDS_END };
 	const struct json_field retry[] = { JSON_I64("max_attempts", &m->max_attempts, 1, 10, 0),
 		JSON_FIELDS_END };
@@ -221,6 +241,27 @@ milli_of(double cpus)
 	return (int64_t)(cpus * 1000 + 0.5);
 }
 
+/* CPUs of its own: whole ones, and each there is only once. */
+static void
+check_pins(struct decoding *c)
+{
+	int64_t milli = c->spec->cpu_milli, most = c->limits->pins_max;
+
+	if (milli % 1000 != 0)
+		fault(c, ERR_INVALID, "/resources/pin_cpus",
+		    "needs whole CPUs, and this job has %lld.%lld; set resources.cpus to a whole "
+		    "number",
+		    (long long)(milli / 1000), (long long)(milli % 1000 / CPU_STEP_MILLI));
+	else if (most == 0)
+		fault(c, ERR_IMPOSSIBLE, "/resources/pin_cpus",
+		    "no node can give a job CPUs of its own; leave it out");
+	else if (milli > most * 1000 && milli <= c->limits->cpu_milli_max)
+		fault(c, ERR_IMPOSSIBLE, "/resources/pin_cpus",
+		    "no node has as many CPUs to give one job alone; the largest has %lld; lower "
+		    "resources.cpus",
+		    (long long)most);
+}
+
 static void
 check_cpus(struct decoding *c)
 {
@@ -230,6 +271,8 @@ check_cpus(struct decoding *c)
 	if (env != NULL && env->default_cpus > 0)
 		milli = milli_of(env->default_cpus);
 	milli = least(milli, most);
+	if (c->m->pin_cpus && c->limits->pins_max > 0)
+		milli = least(milli, c->limits->pins_max * 1000);
 	if (c->m->cpus > 0) {
 		milli = milli_of(c->m->cpus);
 		if (milli % CPU_STEP_MILLI != 0 || fabs(c->m->cpus * 1000 - (double)milli) > 1e-6)
@@ -240,6 +283,27 @@ check_cpus(struct decoding *c)
 			    (long long)(most / 1000), (long long)(most % 1000 / CPU_STEP_MILLI));
 	}
 	c->spec->cpu_milli = milli;
+	c->spec->pin_cpus = c->m->pin_cpus;
+	if (c->m->pin_cpus)
+		check_pins(c);
+}
+
+static void
+check_gpus(struct decoding *c)
+{
+	const struct environment *env = c->spec->environment;
+	int64_t most = c->limits->gpus_max;
+	int64_t gpus = least(env == NULL ? 0 : env->default_gpus, most);
+
+	if (c->m->has_gpus)
+		gpus = c->m->gpus;
+	if (gpus > most && most == 0)
+		fault(c, ERR_IMPOSSIBLE, "/resources/gpus",
+		    "no node has a GPU; leave it out, or ask for 0");
+	else if (gpus > most)
+		fault(c, ERR_IMPOSSIBLE, "/resources/gpus",
+		    "no node has as many; the largest has %lld GPUs", (long long)most);
+	c->spec->gpus = gpus;
 }
 
 /* What was asked for, else the first default that is set; a default never asks too much. */
@@ -255,6 +319,22 @@ check_bytes(
 	if (asked > 0)
 		return asked;
 	return least(environments > 0 ? environments : servers, most);
+}
+
+/* The scratch space is given in pages, which no two files share. */
+static void
+check_inputs(struct decoding *c)
+{
+	int64_t need = 0;
+
+	for (size_t i = 0; i < c->m->inputs.n; i++)
+		need +=
+		    (int64_t)(c->m->inputs.items[i].n + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+	if (need > c->spec->disk_bytes)
+		fault(c, ERR_INVALID, "/inputs",
+		    "take %lld bytes of scratch space in pages of %d, and the job has %lld; raise "
+		    "resources.disk_bytes",
+		    (long long)need, PAGE_BYTES, (long long)c->spec->disk_bytes);
 }
 
 static void
@@ -274,6 +354,7 @@ check_times(struct decoding *c)
 	}
 	c->spec->wall_ms = wall_ms;
 	c->spec->no_output_ms = c->m->no_output_s * 1000;
+	c->spec->cpu_ms = (int64_t)(c->m->cpu_s * 1000 + 0.5);
 }
 
 static bool
@@ -313,13 +394,17 @@ check_limits(struct decoding *c)
 	    spec->environment == NULL ? 0 : spec->environment->default_memory_bytes;
 
 	check_cpus(c);
+	check_gpus(c);
 	spec->memory_bytes = check_bytes(c, "/resources/memory_bytes", m->memory_bytes,
 	    default_memory, c->limits->memory_default_bytes);
 	/* Scratch space is memory, so a node that has too little memory has too little of it. */
 	spec->disk_bytes = check_bytes(
 	    c, "/resources/disk_bytes", m->disk_bytes, 0, c->limits->disk_default_bytes);
+	check_inputs(c);
 	check_times(c);
 	spec->log_bytes = m->output_bytes > 0 ? m->output_bytes : c->limits->log_default_bytes;
+	spec->io_read_bps = m->io_read_bps;
+	spec->io_write_bps = m->io_write_bps;
 	spec->inputs = m->inputs.items;
 	spec->n_inputs = m->inputs.n;
 	spec->parameters = m->parameters;
@@ -351,25 +436,40 @@ find_environment(struct decoding *c, const struct environments *envs)
 		return;
 	}
 	c->spec->environment = env;
-	if (!env->available)
+	if (!env->available && env->root_digest != NULL && env->root_there)
+		fault(c, ERR_ENVIRONMENT_BROKEN, "/environment",
+		    "its root %.12s... has no program %.70s; the operator has to correct the "
+		    "profile",
+		    env->root_digest, env->program);
+	else if (!env->available && env->root_digest != NULL)
+		fault(c, ERR_ENVIRONMENT_BROKEN, "/environment",
+		    "'%s' cannot run here until the operator unpacks its root %.12s... with "
+		    "wardiand "
+		    "root import",
+		    name, env->root_digest);
+	else if (!env->available)
 		fault(c, ERR_ENVIRONMENT_BROKEN, "/environment",
 		    "'%s' cannot run here until the operator installs the package %s", name,
 		    env->package);
 }
 
-/* A program is named like in a shell, or lies under /usr, which is all that every sandbox shows. */
+/* A program is named like in a shell, or lies under /usr, which is all that every sandbox shows; a
+ * root of the environment's own has its programs where it likes. */
 static const char *
 program_path(struct decoding *c, const char *word)
 {
+	const struct environment *env = c->spec->environment;
+	bool anywhere = env != NULL && env->root_digest != NULL;
 	const char *why = "", *path = word;
 
 	if (strchr(word, '/') == NULL)
 		path = arena_printf(c->mem, "/usr/bin/%s", word);
 	if (path == NULL)
 		return NULL;
-	if (strncmp(path, "/usr/", 5) != 0 || !job_path_valid(path + 1, &why))
+	if (strncmp(path, "/usr/", anywhere ? 1 : 5) != 0 || !job_path_valid(path + 1, &why))
 		fault(c, ERR_INVALID, "/command/0",
-		    "must be the name of a program in /usr/bin or an absolute path below /usr");
+		    "must be the name of a program in /usr/bin or an absolute path%s",
+		    anywhere ? "" : " below /usr");
 	return path;
 }
 
@@ -377,6 +477,7 @@ static int
 use_command(struct decoding *c, struct err *e)
 {
 	struct manifest *m = c->m;
+	size_t bytes = 0;
 
 	if (m->has_parameters)
 		fault(c, ERR_INVALID, "/command",
@@ -387,6 +488,12 @@ use_command(struct decoding *c, struct err *e)
 	m->argv[0] = program_path(c, m->argv[0]);
 	if (m->argv[0] == NULL)
 		return arena_err(e);
+	for (size_t i = 0; i < m->n_argv; i++)
+		bytes += strlen(m->argv[i]) + 1;
+	if (bytes > COMMAND_BYTES)
+		fault(c, ERR_INVALID, "/command",
+		    "must have at most %d bytes in all; put long arguments into an input file",
+		    COMMAND_BYTES);
 	c->spec->argv = m->argv;
 	c->spec->n_argv = m->n_argv;
 	return 0;

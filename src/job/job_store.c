@@ -35,7 +35,7 @@ struct job_row {
 	const char *state;
 };
 
-enum { JOB_COLS = 24 };
+enum { JOB_COLS = 26 };
 
 static void
 job_columns(struct job_row *r, bool with_manifest, struct db_col cols[static JOB_COLS])
@@ -47,6 +47,7 @@ job_columns(struct job_row *r, bool with_manifest, struct db_col cols[static JOB
 		DB_JSON_NULL("cause", &j->cause), DB_I64("priority", &j->priority),
 		DB_I64("attempt", &j->attempt), DB_I64("epoch", &j->epoch),
 		DB_I64("cpu_milli", &j->cpu_milli), DB_I64("memory_bytes", &j->memory_bytes),
+		DB_I64("gpus", &j->gpus), DB_BOOL("pin_cpus", &j->pin_cpus),
 		DB_TIME("created_at", &j->created_wall_us),
 		DB_TIME_NULL("claimed_at", &j->claimed_wall_us),
 		DB_TIME_NULL("started_at", &j->started_wall_us),
@@ -54,8 +55,9 @@ job_columns(struct job_row *r, bool with_manifest, struct db_col cols[static JOB
 		DB_TIME_NULL("cancel_requested_at", &j->cancel_requested_wall_us),
 		DB_I64_NULL("wall_ns", &j->wall_ns), DB_I64_NULL("cpu_ns", &j->cpu_ns),
 		DB_I64_NULL("memory_peak_bytes", &j->memory_peak_bytes),
-		DB_BOOL("log_truncated", &j->log_truncated), DB_JSON("manifest", &j->manifest),
-		DB_COLS_END };
+		DB_BOOL("log_truncated", &j->log_truncated),
+		DB_I64("output_files_skipped", &j->output_files_skipped),
+		DB_JSON("manifest", &j->manifest), DB_COLS_END };
 	size_t n = ARRAY_LEN(all) - 2;
 
 	_Static_assert(ARRAY_LEN(all) <= JOB_COLS, "room for every column");

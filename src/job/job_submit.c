@@ -16,7 +16,7 @@
 
 /* What a submission writes, in order, and what the statements point to. */
 struct unit {
-	struct db_arg audit_args[AUDIT_ARGS], key[5], day[4], job[16];
+	struct db_arg audit_args[AUDIT_ARGS], key[5], day[4], job[18];
 	struct db_write writes[DB_GROUP_STATEMENTS];
 	size_t n;
 };
@@ -75,7 +75,7 @@ build_unit(struct unit *u, const struct caller *by, const struct job_submission 
 		DB_ARG_I64(spec->cpu_milli), DB_ARG_I64(spec->memory_bytes),
 		DB_ARG_UUID(principal_id(by->who)), DB_ARG_JSON(manifest),
 		DB_ARG_I32(spec->max_attempts), DB_ARG_I32(a->day), DB_ARG_I64(last_number(a)),
-		DB_ARGS_END };
+		DB_ARG_I32(spec->gpus), DB_ARG_BOOL(spec->pin_cpus), DB_ARGS_END };
 
 	if (manifest == NULL)
 		return arena_err(e);

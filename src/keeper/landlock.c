@@ -46,6 +46,11 @@ static const struct rule {
 	{ "/tmp", FS_READ | FS_CHANGE | LANDLOCK_ACCESS_FS_REFER | FS_TRUNCATE },
 	{ "/dev/shm", FS_READ | FS_CHANGE | LANDLOCK_ACCESS_FS_REFER | FS_TRUNCATE },
 };
+/* What a run with GPUs may do, too. */
+static const struct rule gpu_rules[] = {
+	{ "/dev", FS_IOCTL_DEV },
+	{ "/proc", LANDLOCK_ACCESS_FS_WRITE_FILE },
+};
 
 static size_t
 attr_for(long version, struct ruleset_attr *ret)
@@ -70,6 +75,9 @@ add_rule(int ruleset_fd, const struct rule *r, uint64_t handled, struct err *e)
 	struct landlock_path_beneath_attr attr = { .allowed_access = r->allowed & handled,
 		.parent_fd = fd };
 
+	/* A rule of nothing that this kernel knows is none. */
+	if (attr.allowed_access == 0)
+		return 0;
 	if (fd < 0 ||
 	    syscall(SYS_landlock_add_rule, ruleset_fd, LANDLOCK_RULE_PATH_BENEATH, &attr, 0) < 0)
 		return err_sys(e, errno, "cannot add a Landlock rule");
@@ -93,6 +101,9 @@ sim_landlock(int *ret_fd, struct err *e)
 		return err_sys(e, errno, "cannot make a Landlock ruleset");
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
 		if (add_rule(fd, &rules[i], attr.handled_fs, e) < 0)
+			return -1;
+	for (size_t i = 0; cell_has_gpus() && i < ARRAY_LEN(gpu_rules); i++)
+		if (add_rule(fd, &gpu_rules[i], attr.handled_fs, e) < 0)
 			return -1;
 	*ret_fd = fd_take(&fd);
 	return 0;

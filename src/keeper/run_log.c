@@ -35,16 +35,26 @@ create(int out_fd, const char *name, int flags, int *ret, struct err *e)
 	return 0;
 }
 
-int
-run_log_open(struct run_log *l, int out_fd, int64_t cap, struct err *e)
+void
+run_log_open(struct run_log *l, int out_fd, int64_t cap)
 {
 	*l = (struct run_log){ .fd = -1,
 		.index_fd = -1,
+		.out_fd = out_fd,
 		.cap = cap,
 		.entries_max = cap / BYTES_PER_ENTRY + ENTRIES_LEAST };
-	if (create(out_fd, "log", O_APPEND, &l->fd, e) < 0)
+}
+
+/* With the first byte: most readers want to know whether there is any.  The index first, so that
+ * whoever finds the log finds both. */
+static int
+make_files(struct run_log *l, struct err *e)
+{
+	if (l->fd >= 0)
+		return 0;
+	if (create(l->out_fd, "log.index", 0, &l->index_fd, e) < 0)
 		return -1;
-	return create(out_fd, "log.index", 0, &l->index_fd, e);
+	return create(l->out_fd, "log", O_APPEND, &l->fd, e);
 }
 
 static int
@@ -76,7 +86,8 @@ put(struct run_log *l, uint32_t stream, int64_t offset, const char *p, size_t n)
 {
 	struct err e = { 0 }; /* the host's disk is full: the log ends here */
 
-	if (fd_write_all(l->fd, p, n, &e) < 0 || index_piece(l, stream, offset, n) < 0)
+	if (make_files(l, &e) < 0 || fd_write_all(l->fd, p, n, &e) < 0 ||
+	    index_piece(l, stream, offset, n) < 0)
 		l->truncated = true;
 }
 
@@ -117,7 +128,7 @@ run_log_close(struct run_log *l, struct err *e)
 {
 	int rc = 0;
 
-	if (l->total > 0 && (fsync(l->fd) < 0 || fsync(l->index_fd) < 0))
+	if (l->fd >= 0 && (fsync(l->fd) < 0 || fsync(l->index_fd) < 0))
 		rc = err_sys(e, errno, "cannot flush the log");
 	fd_close(&l->fd);
 	fd_close(&l->index_fd);

@@ -1,23 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The simulation's own way from the keeper to its program, a column of steps after clone.  It
- * shares memory with the keeper, which sleeps meanwhile (CLONE_VM and CLONE_VFORK), so it touches
- * nothing of the C library that keeps state: ids and capabilities are set by plain system calls,
- * which the library's wrappers would try to spread over threads.
+ * The simulation's own way from the keeper to its program, a column of steps after clone.  It is
+ * made before the order comes and shares memory and descriptors with the keeper, which sleeps until
+ * the exec takes them apart; so it touches nothing of the C library that keeps state: ids and
+ * capabilities are set by plain system calls, which the library's wrappers would try to spread over
+ * threads.  (CLONE_VFORK would do for the sleep, too, but counts as load of the host.)
  *
- * Entering the control groups comes first: from there on everything is billed.  Capabilities go
- * before the ids, since the bounding set can only be emptied with one; the filter comes last but
- * one, and under it every wall is looked at once more.
+ * Whatever does not depend on the run was done before the order came: by the zygote (limits, large
+ * filter) and the cell (mounts, namespaces, bounding set, Landlock's rules, small filter). Entering
+ * the control groups comes late: from there on everything is billed, and nothing before it.  At the
+ * end every wall is looked at once more.
  */
 #include "keeper_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/close_range.h>
+#include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/mman.h>
+#include <stdatomic.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -25,13 +30,20 @@
 #include <unistd.h>
 
 enum {
-	STACK_BYTES = 64 << 10,
-	CAPS_MAX = 64,
 	ALL_SIGNALS_BYTES = 8, /* of the kernel's signal set */
 };
 
+/* Everything that needs no order, and what to look at when there is one: in /proc a process is
+ * looked up for the first time here. */
 static int
-step_cgroup_enter(const struct keeper *k)
+step_session(struct keeper *k)
+{
+	k->groups_fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+	return k->groups_fd < 0 || syscall(SYS_setsid) < 0 ? -1 : 0;
+}
+
+static int
+step_cgroup_enter(struct keeper *k)
 {
 	for (uint32_t i = 0; i < k->order.n_enter; i++)
 		if (write(KEEPER_FD_ENTER + (int)i, "0", 1) != 1)
@@ -40,120 +52,66 @@ step_cgroup_enter(const struct keeper *k)
 }
 
 static int
-step_landlock(const struct keeper *k)
+step_cpu_set(struct keeper *k)
+{
+	return cpu_set_apply(k->order.cpu_set);
+}
+
+static int
+step_landlock(struct keeper *k)
 {
 	if (k->landlock_fd < 0)
 		return 0;
 	return (int)syscall(SYS_landlock_restrict_self, k->landlock_fd, 0);
 }
 
-/* Stdin is /dev/null, stdout and stderr the pipes, and there is nothing else. */
 static int
-place_fds(const struct keeper *k)
+set_limit(int resource, rlim_t want, rlim_t max)
 {
-	int null_fd = open("/dev/null", O_RDONLY);
+	const rlim_t value = want < max ? want : max;
+	const struct rlimit limit = { value, value };
 
-	if (null_fd < 0 || dup2(null_fd, 0) < 0)
-		return -1;
-	if (dup2(k->pipe_write[0], 1) < 0 || dup2(k->pipe_write[1], 2) < 0)
-		return -1;
-	return (int)syscall(SYS_close_range, 3, ~0u, 0);
-}
-
-/* Never RLIMIT_AS: interpreters reserve far more than they use, and memory is limited by its group.
- */
-static int
-set_limits(const struct sandbox_limits *l)
-{
-	const struct {
-		int resource;
-		rlim_t soft, hard;
-	} rows[] = {
-		{ RLIMIT_CORE, 0, 0 },
-		{ RLIMIT_NOFILE, (rlim_t)l->open_files, (rlim_t)l->open_files },
-		{ RLIMIT_FSIZE, (rlim_t)l->scratch_bytes, (rlim_t)l->scratch_bytes },
-		/* The usual default; Fortran programs may ask for more. */
-		{ RLIMIT_STACK, 8 << 20, 1 << 30 },
-		{ RLIMIT_MEMLOCK, 8 << 20, 8 << 20 },
-		{ RLIMIT_MSGQUEUE, 0, 0 },
-		{ RLIMIT_SIGPENDING, 4096, 4096 },
-		{ RLIMIT_NICE, 0, 0 },
-		{ RLIMIT_RTPRIO, 0, 0 },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct rlimit now, want = { rows[i].soft, rows[i].hard };
-
-		/* The host's own hard limit cannot be raised, and need not be. */
-		if (syscall(SYS_prlimit64, 0, rows[i].resource, NULL, &now) < 0)
-			return -1;
-		if (want.rlim_max > now.rlim_max)
-			want.rlim_max = now.rlim_max;
-		if (want.rlim_cur > want.rlim_max)
-			want.rlim_cur = want.rlim_max;
-		if (syscall(SYS_prlimit64, 0, rows[i].resource, &want, NULL) < 0)
-			return -1;
-	}
-	return 0;
+	return (int)syscall(SYS_prlimit64, 0, resource, &limit, NULL);
 }
 
 static int
-step_limits(const struct keeper *k)
+step_limits(struct keeper *k)
 {
+	const struct sandbox_limits *l = &k->order.limits;
 	const uint64_t no_signals = 0;
 
-	if (place_fds(k) < 0 || set_limits(&k->order.limits) < 0)
+	/* Stdin is /dev/null from the zygote on, stdout and stderr are the cell's pipes, and
+	 * nothing else is left after the exec; until then the entries of the control groups are. */
+	if (syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
+		return -1;
+	if (set_limit(RLIMIT_NOFILE, (rlim_t)l->open_files, k->files_max) < 0 ||
+	    set_limit(RLIMIT_FSIZE, (rlim_t)l->scratch_bytes, k->size_max) < 0)
 		return -1;
 	(void)umask(022);
-	if (syscall(SYS_setsid) < 0 || chdir("/work") < 0)
+	if (chdir("/work") < 0)
 		return -1;
 	return (int)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signals, NULL, ALL_SIGNALS_BYTES);
 }
 
 static int
-step_bounding_set(const struct keeper *k)
+step_credentials(struct keeper *k)
 {
-	(void)k;
-	for (int cap = 0; cap < CAPS_MAX && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
-			return -1;
-	return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	return k->rights->become_sim(k);
 }
 
-static int
-step_credentials(const struct keeper *k)
+int
+sim_filter(const struct keeper *k)
 {
-	(void)k;
-	if (syscall(SYS_setgroups, 0, NULL) < 0)
-		return -1;
-	if (syscall(SYS_setresgid, KEEPER_SIM_UID, KEEPER_SIM_UID, KEEPER_SIM_UID) < 0)
-		return -1;
-	return (int)syscall(SYS_setresuid, KEEPER_SIM_UID, KEEPER_SIM_UID, KEEPER_SIM_UID);
-}
-
-static int
-step_capabilities(const struct keeper *k)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[2] = { 0 };
-
-	(void)k;
-	return (int)syscall(SYS_capset, &head, none);
-}
-
-static int
-step_no_new_privs(const struct keeper *k)
-{
-	(void)k;
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-}
-
-static int
-step_seccomp(const struct keeper *k)
-{
-	struct sock_fprog program = { .len = (unsigned short)k->n_filter, .filter = k->filter };
+	const struct sock_fprog program = { .len = (unsigned short)k->n_filter,
+		.filter = (struct sock_filter *)(uintptr_t)k->filter };
 
 	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
+}
+
+static int
+step_seccomp(struct keeper *k)
+{
+	return k->late_filter ? sim_filter(k) : 0;
 }
 
 static bool
@@ -176,85 +134,149 @@ caps_are_empty(void)
 	for (size_t i = 0; i < ARRAY_LEN(data); i++)
 		if ((data[i].effective | data[i].permitted | data[i].inheritable) != 0)
 			return false;
-	for (int cap = 0; cap < CAPS_MAX; cap++)
-		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
-			return false;
 	return true;
+}
+
+/* Each layer of the filter refuses in its own way something that the kernel would answer otherwise:
+ * without the large one keyctl would not know the request, without the small one clone3 would find
+ * no arguments. */
+static bool
+filters_hold(void)
+{
+	return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 &&
+	       prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == SECCOMP_MODE_FILTER &&
+	       syscall(SYS_keyctl, -1) < 0 && errno == EPERM && syscall(SYS_clone3, NULL, 0) < 0 &&
+	       errno == ENOSYS;
+}
+
+/* Anybody may make a character device with the number 0 (mknod(2), whiteouts): only Landlock says
+ * no. */
+static bool
+landlock_holds(const struct keeper *k)
+{
+	return k->landlock_fd < 0 ||
+	       (syscall(SYS_mknodat, AT_FDCWD, "/work/.landlock", S_IFCHR, 0) < 0 &&
+		   errno == EACCES);
+}
+
+/* Lines of "number:controllers:path" that end with the run's group. */
+static uint32_t
+lines_in_group(const char *text, size_t n, const char *group)
+{
+	const size_t length = strlen(group);
+	uint32_t found = 0;
+
+	for (size_t at = 0; at < n; at++)
+		if (text[at] == '\n' && at > length && text[at - length - 1] == '/' &&
+		    memcmp(text + at - length, group, length) == 0)
+			found++;
+	return found;
+}
+
+static bool
+in_groups(struct keeper *k)
+{
+	const ssize_t n = pread(k->groups_fd, k->text, sizeof(k->text), 0);
+
+	return n > 0 && lines_in_group(k->text, (size_t)n, k->order.group) == k->order.n_enter;
 }
 
 /* What a kernel says that it did is believed only when it shows: fail closed. */
 static int
-step_read_back(const struct keeper *k)
+step_read_back(struct keeper *k)
 {
-	(void)k;
+	if (ids_are(SYS_getresuid, KEEPER_SIM_UID) && ids_are(SYS_getresgid, KEEPER_SIM_UID) &&
+	    k->rights->sim_holds(k) && caps_are_empty() && filters_hold() && landlock_holds(k) &&
+	    in_groups(k))
+		return 0;
 	errno = EPERM;
-	if (!ids_are(SYS_getresuid, KEEPER_SIM_UID) || !ids_are(SYS_getresgid, KEEPER_SIM_UID))
-		return -1;
-	if (syscall(SYS_getgroups, 0, NULL) != 0 || !caps_are_empty())
-		return -1;
-	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 || prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != 2)
-		return -1;
-	return 0;
+	return -1;
 }
 
 static int
-step_exec(const struct keeper *k)
+step_exec(struct keeper *k)
 {
+	account_exec(k);
 	return (int)syscall(SYS_execve, k->launch.argv[0], k->launch.argv, k->launch.env);
 }
 
+static const struct step {
+	enum sandbox_step step;
+	int (*run)(struct keeper *k);
+} steps[] = {
+	{ SANDBOX_STEP_LAUNCH_FILE, order_launch_file },
+	{ SANDBOX_STEP_LOG, order_results },
+	{ SANDBOX_STEP_INPUTS, order_inputs },
+	{ SANDBOX_STEP_LANDLOCK, step_landlock },
+	{ SANDBOX_STEP_LIMITS, step_limits },
+	{ SANDBOX_STEP_CREDENTIALS, step_credentials },
+	{ SANDBOX_STEP_CGROUP_ENTER, step_cgroup_enter },
+	{ SANDBOX_STEP_CPU_SET, step_cpu_set },
+	{ SANDBOX_STEP_SECCOMP, step_seccomp },
+	{ SANDBOX_STEP_READ_BACK, step_read_back },
+	{ SANDBOX_STEP_EXEC, step_exec },
+};
+
 struct sim_start {
-	const struct keeper *k;
+	struct keeper *k;
 	struct sim_fault *fault;
 };
+
+/* 1 when there is something to run. */
+static int
+await_order(struct keeper *k)
+{
+	const int rc = step_session(k);
+
+	return rc < 0 ? -1 : order_take(k);
+}
 
 static int
 sim_main(void *arg)
 {
-	static const struct {
-		enum sandbox_step step;
-		int (*run)(const struct keeper *k);
-	} steps[] = {
-		{ SANDBOX_STEP_CGROUP_ENTER, step_cgroup_enter },
-		{ SANDBOX_STEP_LANDLOCK, step_landlock },
-		{ SANDBOX_STEP_LIMITS, step_limits },
-		{ SANDBOX_STEP_CAPABILITIES, step_bounding_set },
-		{ SANDBOX_STEP_CREDENTIALS, step_credentials },
-		{ SANDBOX_STEP_CAPABILITIES, step_capabilities },
-		{ SANDBOX_STEP_NO_NEW_PRIVS, step_no_new_privs },
-		{ SANDBOX_STEP_SECCOMP, step_seccomp },
-		{ SANDBOX_STEP_READ_BACK, step_read_back },
-		{ SANDBOX_STEP_EXEC, step_exec },
-	};
 	const struct sim_start *s = arg;
+	struct sim_fault *f = s->fault;
+	const int rc = await_order(s->k);
 
-	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
-		s->fault->step = steps[i].step;
+	if (rc < 0)
+		f->sys = errno;
+	else if (rc == 0)
+		f->step = SANDBOX_STEP_NONE;
+	for (size_t i = 0; rc > 0 && i < ARRAY_LEN(steps); i++) {
+		f->step = steps[i].step;
 		if (steps[i].run(s->k) == 0)
 			continue;
-		s->fault->sys = errno;
+		f->sys = errno;
 		break;
 	}
 	_exit(1);
+}
+
+/* The kernel clears the word and wakes its sleeper when the memory is not shared any more
+ * (set_tid_address(2)). */
+static void
+await_exec(struct keeper *k)
+{
+	pid_t now;
+
+	while ((now = atomic_load(&k->sharing)) != 0)
+		(void)syscall(SYS_futex, &k->sharing, FUTEX_WAIT, now, NULL); /* looked at again */
 }
 
 int
 sim_start(struct keeper *k, struct sim_fault *f, struct err *e)
 {
 	struct sim_start s = { .k = k, .fault = f };
-	char *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 
-	if (stack == MAP_FAILED)
-		return err_sys(e, errno, "no stack for the simulation");
-	f->step = SANDBOX_STEP_CLONE;
+	f->step = SANDBOX_STEP_KEEPER;
 	f->sys = 0;
-	/* Returns after the exec or the end of the child. */
-	k->pid = clone(sim_main, stack + STACK_BYTES, CLONE_VM | CLONE_VFORK | SIGCHLD, &s);
+	atomic_store(&k->sharing, 1);
+	k->pid = clone(sim_main, k->stack + sizeof(k->stack),
+	    CLONE_VM | CLONE_FILES | CLONE_CHILD_CLEARTID | SIGCHLD, &s, NULL, NULL, &k->sharing);
 	if (k->pid < 0)
-		f->sys = errno;
-	else if (f->sys == 0 && f->step != SANDBOX_STEP_EXEC)
+		return err_sys(e, errno, "cannot clone the simulation");
+	await_exec(k);
+	if (f->sys == 0 && f->step != SANDBOX_STEP_EXEC && f->step != SANDBOX_STEP_NONE)
 		f->sys = ECHILD; /* killed on the way: the program had no part in it */
-	(void)munmap(stack, STACK_BYTES);
-	return k->pid < 0 ? err_sys(e, f->sys, "cannot clone the simulation") : 0;
+	return 0;
 }

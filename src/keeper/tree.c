@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum {
@@ -23,7 +24,6 @@ enum {
 	CHUNK = 128 << 10,
 	/* More files than this are flushed with everything else of their file system, once. */
 	FLUSH_EACH_MAX = 16,
-	INPUTS_MAX = 1 << 20,
 	OUT_DIR_MODE = 0770, /* the set-group-ID bit comes from the parent */
 	OUT_FILE_MODE = 0640,
 	WORK_DIR_MODE = 0755,
@@ -38,15 +38,8 @@ inputs_add(struct inputs *in, int fd, struct err *e)
 
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, errno, "cannot look at an input");
-	if (in->n == in->cap) {
-		size_t cap = in->cap == 0 ? 64 : in->cap * 2;
-		struct input *at = cap > INPUTS_MAX ? NULL : realloc(in->at, cap * sizeof(*at));
-
-		if (at == NULL)
-			return err_sys(e, ENOMEM, "too many inputs");
-		in->at = at;
-		in->cap = cap;
-	}
+	if (in->n == in->cap)
+		return err_sys(e, ENOMEM, "too many inputs");
 	in->at[in->n++] = (struct input){ st.st_ino, st.st_size, st.st_mtim, st.st_ctim };
 	return 0;
 }
@@ -180,7 +173,7 @@ make_dir(const struct walk *w, int parent, struct level *l, struct err *e)
 	l->to_fd = openat(parent, l->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (l->to_fd < 0)
 		return err_sys(e, errno, "cannot open a directory");
-	if (w->c->strict && fchown(l->to_fd, KEEPER_SIM_UID, KEEPER_SIM_UID) < 0)
+	if (w->c->strict && fchown(l->to_fd, w->c->owner, w->c->owner) < 0)
 		return err_sys(e, errno, "cannot give a directory to the simulation");
 	return 0;
 }
@@ -204,8 +197,7 @@ give_input(struct tree_copy *c, int fd, const struct stat *st, struct err *e)
 
 	/* A time stamp has the grain of a timer tick; one from before the start differs from every
 	 * stamp that a write by the simulation can leave. */
-	if (fchown(fd, KEEPER_SIM_UID, KEEPER_SIM_UID) < 0 || fchmod(fd, mode) < 0 ||
-	    futimens(fd, times) < 0)
+	if (fchown(fd, c->owner, c->owner) < 0 || fchmod(fd, mode) < 0 || futimens(fd, times) < 0)
 		return err_sys(e, errno, "cannot give an input to the simulation");
 	return inputs_add(c->inputs, fd, e);
 }
@@ -330,6 +322,26 @@ walk(struct walk *w, struct err *e)
 			   visit(w, entry->d_name, e) < 0) {
 			return -1;
 		}
+	}
+	return 0;
+}
+
+int
+tree_empty(int dir_fd, bool *ret, struct err *e)
+{
+	_Alignas(8) char entries[512]; /* more than the two that every directory has */
+	long n = syscall(SYS_getdents64, dir_fd, entries, sizeof(entries));
+
+	if (n < 0)
+		return err_sys(e, errno, "cannot read a directory");
+	*ret = true;
+	for (long at = 0; at < n;) {
+		const struct dirent64 *entry =
+		    (const struct dirent64 *)(const void *)(entries + at);
+
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			*ret = false;
+		at += entry->d_reclen;
 	}
 	return 0;
 }

@@ -206,6 +206,10 @@ delete from result x where x.tenant_id = $1::uuid and x.ctid = any (array(
 delete from metric x where x.tenant_id = $1::uuid and x.ctid = any (array(
 	select y.ctid from metric y where y.tenant_id = $1::uuid limit $2::bigint));
 
+-- :name platform_delete_attempt_usage :role platform
+delete from attempt_usage x where x.tenant_id = $1::uuid and x.ctid = any (array(
+	select y.ctid from attempt_usage y where y.tenant_id = $1::uuid limit $2::bigint));
+
 -- :name platform_delete_job_attempt :role platform
 delete from job_attempt x where x.tenant_id = $1::uuid and x.ctid = any (array(
 	select y.ctid from job_attempt y where y.tenant_id = $1::uuid limit $2::bigint));
@@ -352,6 +356,7 @@ select (select count(*) from tenant x where x.tenant_id = $1::uuid)
 	+ (select count(*) from job_queue x where x.tenant_id = $1::uuid)
 	+ (select count(*) from job_event x where x.tenant_id = $1::uuid)
 	+ (select count(*) from job_attempt x where x.tenant_id = $1::uuid)
+	+ (select count(*) from attempt_usage x where x.tenant_id = $1::uuid)
 	+ (select count(*) from job_use x where x.tenant_id = $1::uuid)
 	+ (select count(*) from job_day x where x.tenant_id = $1::uuid)
 	+ (select count(*) from result x where x.tenant_id = $1::uuid)

@@ -19,6 +19,7 @@ enum { BATCH_ROWS = 2000, BATCHES_PER_STEP = 50, STEP_ARENA_BYTES = 1 << 20, NOD
 static const char *const deletes[] = {
 	"platform_delete_result",
 	"platform_delete_metric",
+	"platform_delete_attempt_usage",
 	"platform_delete_job_attempt",
 	"platform_delete_job_event",
 	"platform_delete_job_manifest",

@@ -150,6 +150,8 @@ scan_json_file(const struct environment_rule *rule, int fd, struct result_sink *
 	buf_init(&text, RESULT_JSON_BYTES);
 	if (read_pieces(fd, append_piece, &text, &sink->set.truncated, e) < 0)
 		return -1;
+	if (text.no_memory)
+		return buf_check(&text, e);
 	if (text.failed)
 		return result_missing(
 		    rule, sink, "the file is over 4 MiB; write fewer or shorter results", e);

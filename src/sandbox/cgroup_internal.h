@@ -10,9 +10,26 @@
  * its neighbours step aside into this one. */
 #define CGROUP_ASIDE "wardian.host"
 
-extern const char *const cgroup_controller_names[CGROUP_CONTROLLERS];
+enum {
+	CGROUP_EXTRAS = 1 << CGROUP_CPUSET | 1 << CGROUP_IO,
+	/* cpu.shares and cpu.weight of one CPU: the kernel's defaults. */
+	CGROUP_SHARES_PER_CPU = 1024,
+	CGROUP_WEIGHT_PER_CPU = 100,
+};
 
-/* What to open for a counter; file NULL: this version has none. */
+/* By version. */
+extern const char *const cgroup_controller_names[3][CGROUP_CONTROLLERS];
+
+int cgroup_open_dir(int dirfd, const char *name);
+int cgroup_write(int dirfd, const char *file, const char *text, struct err *e);
+/* A new group of one run in one hierarchy, appended to g. */
+int cgroup_make_in(
+    const struct cgroup_tree *t, const char *name, struct cgroup *g, struct err *e) MUST_CHECK;
+/* Makes our own group fit to hold others with CPUs of their own; false when it cannot. */
+bool cgroup_prepare_cpuset(const struct cgroup_tree *t);
+
+/* What to open for a counter; file NULL: this version has none.  Those of CGROUP_IO are one line
+ * for each device. */
 struct cgroup_counter {
 	enum cgroup_controller controller;
 	struct {

@@ -9,11 +9,16 @@
 
 enum { ALL_CONTROLLERS = (1 << CGROUP_CONTROLLERS) - 1, MOUNTS_MAX = 65536 };
 
-const char *const cgroup_controller_names[CGROUP_CONTROLLERS] = {
-	[CGROUP_MEMORY] = "memory",
-	[CGROUP_CPU] = "cpu",
-	[CGROUP_CPUACCT] = "cpuacct",
-	[CGROUP_PIDS] = "pids",
+const char *const cgroup_controller_names[3][CGROUP_CONTROLLERS] = {
+#define BOTH(controller, name) [1][controller] = (name), [2][controller] = (name)
+	BOTH(CGROUP_MEMORY, "memory"),
+	BOTH(CGROUP_CPU, "cpu"),
+	BOTH(CGROUP_CPUACCT, "cpuacct"), /* version 2 counts CPU time without a controller */
+	BOTH(CGROUP_PIDS, "pids"),
+	BOTH(CGROUP_CPUSET, "cpuset"),
+	[1][CGROUP_IO] = "blkio",
+	[2][CGROUP_IO] = "io",
+#undef BOTH
 };
 
 struct slice {
@@ -43,7 +48,7 @@ slice_is(struct slice s, const char *text)
 	return s.n == strlen(text) && memcmp(s.p, text, s.n) == 0;
 }
 
-/* Controllers in a comma-separated list; names of others are skipped. */
+/* Controllers in a comma-separated list of version 1; names of others are skipped. */
 static uint32_t
 controllers_in(struct slice list)
 {
@@ -52,7 +57,7 @@ controllers_in(struct slice list)
 
 	while (cut(&list, ',', &word))
 		for (unsigned i = 0; i < CGROUP_CONTROLLERS; i++)
-			if (slice_is(word, cgroup_controller_names[i]))
+			if (slice_is(word, cgroup_controller_names[1][i]))
 				mask |= 1u << i;
 	return mask;
 }

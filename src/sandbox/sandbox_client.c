@@ -14,6 +14,9 @@
 /* A spawner answers within microseconds; one that is being restarted takes a second. */
 enum { HELLO_TIMEOUT_MS = 5000 };
 
+/* Spawners of version 1 refuse every record that is not as long as theirs. */
+enum { BYTES_OF_VERSION_1 = 152 };
+
 static int
 dial(const char *path, int *ret_fd, struct err *e)
 {
@@ -54,25 +57,35 @@ await_ready(int fd, struct sandbox_event *ret, struct err *e)
 	if (rc == 0)
 		return err_set(
 		    e, ERR_UNAVAILABLE, "the spawner accepts connections but does not answer");
-	if (ev.kind != SANDBOX_READY)
-		return err_set(e, ERR_PROTOCOL, "the spawner did not begin with READY");
 	*ret = ev;
 	return 0;
+}
+
+static int
+greet(int fd, uint32_t protocol, struct sandbox_event *ret, struct err *e)
+{
+	const struct sandbox_request hello = { .protocol = protocol, .verb = SANDBOX_HELLO };
+
+	return sandbox_send(fd, &hello, e) < 0 ? -1 : await_ready(fd, ret, e);
 }
 
 int
 sandbox_connect(
     const char *socket_path, int *ret_fd, struct sandbox_event *ret_ready, struct err *e)
 {
-	const struct sandbox_request hello = { .protocol = SANDBOX_PROTOCOL,
-		.verb = SANDBOX_HELLO };
 	struct sandbox_event ready;
 	AUTO_FD int fd = -1;
 
 	if (dial(socket_path, &fd, e) < 0)
 		return -1;
-	if (sandbox_send(fd, &hello, e) < 0 || await_ready(fd, &ready, e) < 0)
+	if (greet(fd, SANDBOX_PROTOCOL, &ready, e) < 0)
 		return -1;
+	/* One that takes no greeting but its own names its version in the refusal. */
+	if (ready.kind == SANDBOX_REFUSED && ready.protocol < SANDBOX_PROTOCOL &&
+	    greet(fd, ready.protocol, &ready, e) < 0)
+		return -1;
+	if (ready.kind != SANDBOX_READY)
+		return err_set(e, ERR_PROTOCOL, "the spawner did not begin with READY");
 	*ret_ready = ready;
 	*ret_fd = fd_take(&fd);
 	return 0;
@@ -81,12 +94,13 @@ sandbox_connect(
 int
 sandbox_send(int fd, const struct sandbox_request *r, struct err *e)
 {
+	const size_t size = r->protocol == 1 ? BYTES_OF_VERSION_1 : sizeof(*r);
 	ssize_t n;
 
 	do
-		n = send(fd, r, sizeof(*r), MSG_NOSIGNAL);
+		n = send(fd, r, size, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	if (n == sizeof(*r))
+	if (n == (ssize_t)size)
 		return 0;
 	if (n < 0 && errno == EAGAIN)
 		return err_set(

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Compiles seccomp.def to BPF.  Loading costs about 1 us per instruction and happens once per run,
- * so the numbers are not compared one by one: they are sorted into ranges with one answer, and the
- * ranges into a balanced tree whose leaves share four returns.  That is about 200 instructions
- * where one comparison per call would be 400.  libseccomp gives the numbers of this architecture.
+ * Compiles seccomp.def to BPF.  Every system call of a run goes through the large layer, so the
+ * numbers are not compared one by one: they are sorted into ranges with one answer, and the ranges
+ * into a balanced tree whose leaves share four returns.  That is about 200 instructions where one
+ * comparison per call would be 400.  libseccomp gives the numbers of this architecture.
  *
  *   architecture ─▶ argument checks, one block per row ─▶ tree over ranges ─▶
  * allow|eperm|enosys|kill
+ *
+ * The small layer is loaded for each run, at about 1 us per instruction: one comparison per row.
+ * Of two layers the kernel takes the stricter answer, so it names only what it takes away.
  *
  * The daemon's own filter (seccomp_daemon.def) is compiled in the same way, with another answer for
  * what no row names.
@@ -59,9 +62,25 @@ struct call {
 static const struct call run_calls[] = {
 #define ALLOW(name) { name, ANSWER_ALLOW },
 #define REFUSE(name) { name, ANSWER_REFUSE },
+#define SETUP(name, sys) { name, ANSWER_ALLOW },
 #include "seccomp.def"
 #undef ALLOW
 #undef REFUSE
+#undef SETUP
+};
+static const struct call setup_calls[] = {
+#define SETUP(name, sys) { name, (sys) == EPERM ? ANSWER_REFUSE : ANSWER_UNKNOWN },
+#include "seccomp.def"
+#undef SETUP
+};
+static const struct setup_argument {
+	const char *name;
+	unsigned index;
+	uint32_t value;
+} setup_arguments[] = {
+#define SETUP_ARGUMENT(name, index, value) { name, index, value },
+#include "seccomp.def"
+#undef SETUP_ARGUMENT
 };
 static const struct call daemon_calls[] = {
 #define REFUSE(name) { name, ANSWER_REFUSE },
@@ -91,6 +110,12 @@ static const struct argument daemon_arguments[] = {
 #include "seccomp_daemon.def"
 };
 #undef ARGUMENT
+#define WIDER(name, index, mask, ...)                                                              \
+	{ name, index, mask, ONE_OF, 0, COUNT(__VA_ARGS__), { __VA_ARGS__ } },
+static const struct argument gpu_wider[] = {
+#include "seccomp.def"
+};
+#undef WIDER
 #undef COUNT
 
 static const struct filter {
@@ -99,10 +124,14 @@ static const struct filter {
 	const struct call *calls;
 	size_t n_calls;
 	enum answer other; /* for a number that no row names */
+	const struct argument *wider;
+	size_t n_wider;
 } run_filter = { run_arguments, ARRAY_LEN(run_arguments), run_calls, ARRAY_LEN(run_calls),
-	ANSWER_UNKNOWN },
+	ANSWER_UNKNOWN, NULL, 0 },
+  gpu_filter = { run_arguments, ARRAY_LEN(run_arguments), run_calls, ARRAY_LEN(run_calls),
+	  ANSWER_UNKNOWN, gpu_wider, ARRAY_LEN(gpu_wider) },
   daemon_filter = { daemon_arguments, ARRAY_LEN(daemon_arguments), daemon_calls,
-	  ARRAY_LEN(daemon_calls), ANSWER_ALLOW };
+	  ARRAY_LEN(daemon_calls), ANSWER_ALLOW, NULL, 0 };
 
 static void
 put(struct seccomp_code *c, uint16_t code, uint32_t k, size_t jt, size_t jf)
@@ -125,20 +154,24 @@ put_return(struct seccomp_code *c, uint32_t action)
 	put(c, BPF_RET | BPF_K, action, 0, 0);
 }
 
-/* Expects the number in the accumulator and leaves it there. */
+/* Expects the number in the accumulator and leaves it there.  wider: what else is allowed, or NULL.
+ */
 static void
-put_argument(struct seccomp_code *c, const struct argument *a, uint32_t nr)
+put_argument(
+    struct seccomp_code *c, const struct argument *a, const struct argument *wider, uint32_t nr)
 {
 	/* Little-endian: the low half of an argument comes first. */
 	const size_t low = offsetof(struct seccomp_data, args) + a->index * sizeof(uint64_t);
 	const size_t masked = a->mask != ALL_BITS;
+	/* another mask and its comparisons */
+	const size_t n_wider = wider == NULL ? 0 : 1 + wider->n;
 	/* load, [and], n comparisons, one return for the refused case, reload of the number */
-	put(c, BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1 + masked + a->n + 2);
+	put(c, BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1 + masked + a->n + n_wider + 2);
 	put_load(c, low);
 	if (masked)
 		put(c, BPF_ALU | BPF_AND | BPF_K, a->mask, 0, 0);
 	for (size_t i = 0; i < a->n; i++) {
-		const size_t to_return = a->n - i - 1;
+		const size_t to_return = a->n - i - 1 + n_wider;
 		const bool last = to_return == 0;
 
 		if (a->test == ONE_OF)
@@ -146,8 +179,25 @@ put_argument(struct seccomp_code *c, const struct argument *a, uint32_t nr)
 		else
 			put(c, BPF_JMP | BPF_JEQ | BPF_K, a->values[i], to_return, last ? 1 : 0);
 	}
+	if (wider != NULL)
+		put(c, BPF_ALU | BPF_AND | BPF_K, wider->mask, 0, 0);
+	for (size_t i = 0; wider != NULL && i < wider->n; i++)
+		put(c, BPF_JMP | BPF_JEQ | BPF_K, wider->values[i], wider->n - i, 0);
 	put_return(c, SECCOMP_RET_ERRNO | a->sys);
 	put_load(c, offsetof(struct seccomp_data, nr));
+}
+
+/* The row that widens this one; only one without a mask, which would be gone by then. */
+static const struct argument *
+find_wider(const struct filter *f, const struct argument *a)
+{
+	for (size_t i = 0; i < f->n_wider; i++)
+		if (strcmp(f->wider[i].name, a->name) == 0 && f->wider[i].index == a->index) {
+			REQUIRE(a->test == ONE_OF);
+			REQUIRE(a->mask == ALL_BITS);
+			return &f->wider[i];
+		}
+	return NULL;
 }
 
 struct range {
@@ -167,6 +217,16 @@ call_number(const char *name)
 	int nr = seccomp_syscall_resolve_name(name);
 
 	return nr >= 0 && nr < NUMBERS ? nr : -1;
+}
+
+/* A check that vanished would open the call, one that the set-up needs would close it. */
+static uint32_t
+required_number(const char *name)
+{
+	const int nr = call_number(name);
+
+	REQUIRE(nr >= 0);
+	return (uint32_t)nr;
 }
 
 static void
@@ -247,22 +307,50 @@ compile(const struct filter *f, struct seccomp_code *c)
 	put(c, BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 1, 0);
 	put_return(c, SECCOMP_RET_KILL_PROCESS);
 	put_load(c, offsetof(struct seccomp_data, nr));
-	for (size_t i = 0; i < f->n_arguments; i++) {
-		int nr = call_number(f->arguments[i].name);
-
-		REQUIRE(nr >= 0); /* a check that vanished would open the call */
-		put_argument(c, &f->arguments[i], (uint32_t)nr);
-	}
+	for (size_t i = 0; i < f->n_arguments; i++)
+		put_argument(c, &f->arguments[i], find_wider(f, &f->arguments[i]),
+		    required_number(f->arguments[i].name));
 	tree = c->n;
 	fill_ranges(f, &r);
 	put_tree(c, &r, 0, r.n, leaf);
 	fix_returns(c, tree, leaf);
 }
 
-void
-sandbox_seccomp_compile(struct seccomp_code *c)
+/* One comparison per row, whose jt holds the answer until fix_returns.  Other architectures and
+ * x32 are the large layer's to kill. */
+static void
+compile_setup(struct seccomp_code *c)
 {
-	compile(&run_filter, c);
+	uint8_t leaf[SECCOMP_CODE_MAX] = { 0 };
+
+	c->n = 0;
+	put_load(c, offsetof(struct seccomp_data, nr));
+	for (size_t i = 0; i < ARRAY_LEN(setup_calls); i++) {
+		leaf[c->n] = 2;
+		put(c, BPF_JMP | BPF_JEQ | BPF_K, required_number(setup_calls[i].name),
+		    setup_calls[i].answer, 0);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(setup_arguments); i++) {
+		const struct setup_argument *a = &setup_arguments[i];
+		const bool last = i + 1 == ARRAY_LEN(setup_arguments);
+
+		leaf[c->n] = last;
+		put(c, BPF_JMP | BPF_JEQ | BPF_K, required_number(a->name), 0,
+		    last ? ANSWER_ALLOW : 2);
+		put_load(c, offsetof(struct seccomp_data, args) + a->index * sizeof(uint64_t));
+		leaf[c->n] = 1 | 2;
+		put(c, BPF_JMP | BPF_JEQ | BPF_K, a->value, ANSWER_REFUSE, ANSWER_ALLOW);
+	}
+	fix_returns(c, 0, leaf);
+}
+
+void
+sandbox_seccomp_compile(enum seccomp_layer layer, struct seccomp_code *c)
+{
+	if (layer == SECCOMP_SIM)
+		compile_setup(c);
+	else
+		compile(layer == SECCOMP_GPUS ? &gpu_filter : &run_filter, c);
 }
 
 void
@@ -272,14 +360,14 @@ sandbox_seccomp_compile_daemon(struct seccomp_code *c)
 }
 
 int
-sandbox_seccomp_program(int *ret_fd, struct err *e)
+sandbox_seccomp_program(enum seccomp_layer layer, int *ret_fd, struct err *e)
 {
 	AUTO_FD int fd = memfd_create("wardian-filter", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	struct seccomp_code code;
 
 	if (fd < 0)
 		return err_sys(e, errno, "cannot make a memory file");
-	sandbox_seccomp_compile(&code);
+	sandbox_seccomp_compile(layer, &code);
 	if (fd_write_all(fd, code.at, code.n * sizeof(code.at[0]), e) < 0)
 		return -1;
 	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)

@@ -5,6 +5,7 @@
 /* For the tests, which run the program in an interpreter of their own. */
 
 #include "base.h"
+#include "keeper.h"
 
 #include <linux/filter.h>
 
@@ -14,7 +15,7 @@ struct seccomp_code {
 	struct sock_filter at[SECCOMP_CODE_MAX];
 };
 /* What runs are under, and what the daemon is under. */
-void sandbox_seccomp_compile(struct seccomp_code *c);
+void sandbox_seccomp_compile(enum seccomp_layer layer, struct seccomp_code *c);
 void sandbox_seccomp_compile_daemon(struct seccomp_code *c);
 
 #endif

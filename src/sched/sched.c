@@ -18,6 +18,8 @@
  * when it is back.  Nothing is claimed meanwhile.  A spawner that is away shows as an event; runs
  * go on.
  *
+ * Draining: nothing is claimed any more, everything else goes on until nothing is left.
+ *
  * Stopping: claims end at once, completions under way get a bounded time, then the threads are
  * joined.  Runs and their leases are left for the next start.
  */
@@ -29,7 +31,7 @@ enum {
 	OPS = 8, /* kinds of them on one pool, at most */
 	PAUSE_FIRST_MS = 250,
 	PAUSE_MOST_MS = 5000,
-	DRAIN_MS = 5000
+	DRAIN_MS = 3000
 };
 
 /* --- ops -------------------------------------------------------------------------------------- */
@@ -97,7 +99,11 @@ update_readiness(struct sched *s)
 {
 	const char *why = NULL;
 
-	if (!s->connected)
+	if (s->foreign)
+		why = "the spawner is of another release; it goes on with its runs and is replaced "
+		      "when "
+		      "they are over";
+	else if (!s->connected)
 		why = "the spawner is not connected";
 	else if (!s->booted)
 		why = "the scheduler is finding out what ran before";
@@ -120,6 +126,14 @@ is_written(const struct sched *s)
 {
 	return !s->booted || s->drain_failed ||
 	       (!s->moves_due && !s->finish_due && s->prepare.n == 0 && s->tidy.n_due == 0);
+}
+
+/* Of what was claimed before the drain began, nothing runs, waits or is yet to be written. */
+static void
+update_drained(struct sched *s)
+{
+	atomic_store(&s->drained,
+	    atomic_load(&s->stopping) && s->n_runs == 0 && !s->turn.op.busy && s->prepare.n == 0);
 }
 
 static void
@@ -164,6 +178,7 @@ sched_advance(struct sched *s)
 		advance_ledger(s);
 	arm_later(s);
 	update_readiness(s);
+	update_drained(s);
 	if (s->draining && is_idle(s) && is_written(s))
 		loop_stop(s->loop);
 }
@@ -234,6 +249,12 @@ sched_ready(struct sched *s, const char **ret_why)
 	if (why != NULL)
 		*ret_why = why;
 	return why == NULL;
+}
+
+bool
+sched_weak(const struct sched *s, uint32_t *ret)
+{
+	return compute_weak(s->compute, ret);
 }
 
 /* --- start and stop --------------------------------------------------------------------------- */
@@ -344,6 +365,19 @@ sched_start(const struct sched_options *o, struct sched **ret, struct err *e)
 	}
 	*ret = s;
 	return 0;
+}
+
+void
+sched_drain(struct sched *s)
+{
+	atomic_store(&s->stopping, true);
+	sched_wake(s);
+}
+
+bool
+sched_drained(struct sched *s)
+{
+	return atomic_load(&s->drained);
 }
 
 static void

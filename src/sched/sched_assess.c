@@ -25,7 +25,9 @@ read_outcome(struct sched *s, struct sched_completion *c, struct err *e)
 	c->outcome =
 	    (struct compute_outcome){ .kind = COMPUTE_GONE, .ended_wall_us = clock_wall_us() };
 	if (c->over.failed) {
-		c->outcome.kind = c->row == JOB_CANCELING ? COMPUTE_STOPPED : COMPUTE_FAULT;
+		c->outcome.kind = c->row == JOB_CANCELING ? COMPUTE_STOPPED
+				  : c->over.no_scratch    ? COMPUTE_SCRATCH
+							  : COMPUTE_FAULT;
 		c->outcome.what = c->over.what;
 		c->outcome.sys = c->over.sys;
 		return 0;
@@ -41,6 +43,38 @@ read_outcome(struct sched *s, struct sched_completion *c, struct err *e)
 	return -1;
 }
 
+/* What it used over time is worth having, but no attempt waits for it: whatever is wrong with the
+ * file, the figures of the exit record are complete without. */
+static void
+read_samples(struct sched *s, struct sched_completion *c, struct arena *mem)
+{
+	struct compute_sample *v = NULL;
+	struct job_sample *copy;
+	struct err why = { 0 };
+	size_t n = 0;
+
+	_Static_assert((int)COMPUTE_SAMPLES_MAX <= (int)JOB_SAMPLES_MAX, "all of them fit");
+	c->samples = NULL;
+	c->n_samples = 0;
+	if (compute_samples(s->compute, &c->id, mem, &v, &n, &why) < 0) {
+		log_err(&s->o.log, LOG_LEVEL_DEBUG, &why, "read what a run used over time");
+		return;
+	}
+	copy = arena_array(mem, n, sizeof(*copy));
+	if (copy == NULL)
+		return;
+	for (size_t i = 0; i < n; i++)
+		copy[i] = (struct job_sample){ .at_ms = v[i].at_ms,
+			.cpu_ns = v[i].cpu_ns,
+			.throttled_ns = v[i].throttled_ns,
+			.memory_bytes = v[i].memory_bytes,
+			.processes = v[i].processes,
+			.io_read_bytes = v[i].io_read_bytes,
+			.io_write_bytes = v[i].io_write_bytes };
+	c->samples = copy;
+	c->n_samples = n;
+}
+
 static bool
 ended_by_itself(const struct sched_completion *c)
 {
@@ -50,10 +84,12 @@ ended_by_itself(const struct sched_completion *c)
 	case COMPUTE_OOM:
 	case COMPUTE_WALL:
 	case COMPUTE_NO_OUTPUT:
+	case COMPUTE_CPU_TIME:
 		return c->row != JOB_CANCELING;
 	case COMPUTE_STOPPED:
 	case COMPUTE_EXEC_FAILED:
 	case COMPUTE_FAULT:
+	case COMPUTE_SCRATCH:
 	case COMPUTE_GONE:
 		return false;
 	}
@@ -164,11 +200,22 @@ judge_by_manifest(struct sched *s, struct sched_completion *c, struct arena *mem
 	return 0;
 }
 
+/* A keeper that was kept from counting could not say why it ended the run; the daemon can. */
+static void
+settle_overdue(struct sched_completion *c)
+{
+	if (c->overdue && (c->outcome.kind == COMPUTE_STOPPED || c->outcome.kind == COMPUTE_GONE))
+		c->outcome.kind = COMPUTE_WALL;
+}
+
 int
 sched_assess(struct sched *s, struct sched_completion *c, struct arena *mem, struct err *e)
 {
 	if (read_outcome(s, c, e) < 0)
 		return -1;
+	settle_overdue(c);
+	if (!c->over.failed && !c->bare) /* bare: whatever was stored besides was refused */
+		read_samples(s, c, mem);
 	if (!needs_manifest(c))
 		explain(c, NULL);
 	else if (judge_by_manifest(s, c, mem, e) < 0)

@@ -149,7 +149,11 @@ has_record(struct sched *s, const struct sched_found *f)
 	return compute_outcome(s->compute, &f->id, &ignored, &e) != 0;
 }
 
-/* What the manifest says about a run that goes on; without one, only its own keeper limits it. */
+/*
+ * What the manifest says about a run that goes on; without one (its profile may be gone by now)
+ * only its own keeper limits it.  That has the stop recipe, so the recipe is then taken for the
+ * longest: who waits too long for an end loses time, who waits too little the run's last state.
+ */
 static void
 read_limits(struct sched *s, struct sched_found *f)
 {
@@ -157,15 +161,38 @@ read_limits(struct sched *s, struct sched_found *f)
 	struct sched_spec x = { 0 };
 	struct err e = { 0 };
 
+	f->limits.stop.wait_ms = ENVIRONMENT_STOP_WAIT_MAX_MS;
 	if (mem == NULL)
 		return;
 	if (sched_spec_read(s, &f->id, mem, &x, &e) == 0) {
 		f->environment = x.spec.environment;
-		f->wall_ms = x.spec.wall_ms;
+		sched_spec_apply(&x.spec, &f->limits);
 	} else {
 		log_err(&s->o.log, LOG_LEVEL_WARN, &e, "read the manifest of a run that goes on");
 	}
 	sched_spec_done(&x);
+}
+
+/* A run whose devices and CPUs are not known may have any: nobody gets them until it has ended. */
+static void
+read_hold(struct sched *s, struct sched_found *f)
+{
+	struct sched_hold_counts wants = { 0 }, has;
+	struct sched_hold hold = { 0 };
+	struct err e = { 0 };
+	int rc = compute_held(s->compute, &f->id, &hold.gpus, hold.cpus, &e);
+
+	has = sched_hold_count(&hold);
+	if (f->row != NULL)
+		wants = sched_row_wants(f->row);
+	if (rc == 0 && f->row != NULL && (has.gpus != wants.gpus || has.cpus != wants.cpus))
+		rc = err_set(&e, ERR_PROTOCOL, "what was kept is not what the job asked for");
+	if (rc < 0) {
+		log_err(&s->o.log, LOG_LEVEL_WARN, &e,
+		    "find out which GPUs and CPUs a live run has; none are given away meanwhile");
+		hold = sched_hold_all(s->o.gpus, s->o.topology);
+	}
+	f->hold = hold;
 }
 
 static void
@@ -190,6 +217,8 @@ boot_work(struct sched_op *op, struct err *e)
 
 		f->action =
 		    sched_reconcile_action(row_kind(f), f->live, !f->live && has_record(s, f));
+		if (f->live)
+			read_hold(s, f);
 		if (f->action == SCHED_ADOPT || f->action == SCHED_STOP)
 			read_limits(s, f);
 		else if (f->action == SCHED_TIDY)
@@ -209,14 +238,51 @@ kill_sandbox(struct sched *s, const struct sched_found *f)
 		log_err(&s->o.log, LOG_LEVEL_WARN, &e, "end a sandbox that nobody waits for");
 }
 
+static struct sched_run *
+add(struct sched *s, const struct sched_found *f)
+{
+	struct compute_run launch = { .id = f->id,
+		.wall_ms = f->limits.wall_ms,
+		.stop = f->limits.stop,
+		.gpus = f->hold.gpus };
+	struct sched_run *r;
+
+	memcpy(launch.cpu_set, f->hold.cpus, sizeof(launch.cpu_set));
+	if (f->row != NULL) {
+		launch.cpu_milli = f->row->cpu_milli;
+		launch.memory_bytes = f->row->memory_bytes;
+	}
+	r = sched_table_add(s, &launch);
+	if (r == NULL)
+		return NULL;
+	/* no earlier than it was: a watch that is late ends nothing */
+	r->started_ms = sched_now_ms();
+	r->state = SCHED_RUN_RUNNING;
+	return r;
+}
+
+/* A sandbox without a row: what it has to itself is nobody else's before it has ended. */
+static void
+end_stranger(struct sched *s, const struct sched_found *f)
+{
+	const struct sched_hold_counts has = sched_hold_count(&f->hold);
+	struct sched_run *r = has.gpus + has.cpus > 0 ? add(s, f) : NULL;
+
+	if (r == NULL) {
+		kill_sandbox(s, f);
+		return;
+	}
+	r->lost = true;
+	if (live_find(s, &f->id) == NULL)
+		sched_run_over(s, r);
+	else
+		sched_run_stop(s, r, SCHED_STOP_AT_ONCE);
+}
+
 static void
 take_on(struct sched *s, const struct sched_found *f)
 {
-	struct compute_run launch = { .id = f->id,
-		.cpu_milli = f->row->cpu_milli,
-		.memory_bytes = f->row->memory_bytes,
-		.wall_ms = f->wall_ms };
-	struct sched_run *r = sched_table_add(s, &launch);
+	struct sched_run *r = add(s, f);
 
 	if (r == NULL) {
 		/* Its row is found without an attempt by the next look and put back, so it must not
@@ -228,9 +294,6 @@ take_on(struct sched *s, const struct sched_found *f)
 	r->attempt = f->row->attempt;
 	r->max_attempts = f->row->max_attempts;
 	r->row = f->row->state;
-	/* no earlier than it was: a watch that is late ends nothing */
-	r->started_ms = sched_now_ms();
-	r->state = SCHED_RUN_RUNNING;
 	if (f->action == SCHED_COLLECT || f->action == SCHED_LOSE || live_find(s, &f->id) == NULL)
 		sched_run_over(s, r);
 	else if (f->action == SCHED_STOP)
@@ -243,7 +306,7 @@ act(struct sched *s, const struct sched_found *f)
 	const char *name = sched_action_name(f->action);
 
 	if (f->action == SCHED_KILL)
-		kill_sandbox(s, f);
+		end_stranger(s, f);
 	else if (f->row != NULL)
 		take_on(s, f);
 	if (name != NULL)

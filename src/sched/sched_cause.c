@@ -72,6 +72,13 @@ signaled(const struct sched_facts *f, struct sched_cause *c)
 
 	c->has_signal = true;
 	c->signal = f->outcome->signal;
+	if (sig == SIGKILL && f->outcome->memory_uncounted) {
+		say(c, SCHED_USER, "signal",
+		    "The simulation was ended by signal 9 (SIGKILL), by itself or because memory "
+		    "ran out, "
+		    "which this server cannot tell apart without control groups.");
+		return;
+	}
 	/* Only a program that asked for traps dies of an invalid operation: it diverged. */
 	say(c, sig == SIGFPE ? SCHED_NUMERICAL : SCHED_USER, "signal",
 	    "The simulation was ended by signal %d (SIG%s), sent by itself or raised by a fault in "
@@ -93,10 +100,14 @@ exec_failed(const struct sched_facts *f, struct sched_cause *c)
 {
 	const char *why = strerrordesc_np(f->outcome->sys);
 
+	/* The kernel says ENOENT for a program whose loader or interpreter is missing, too. */
 	say(c, transient(f->outcome->sys) ? SCHED_PLATFORM : SCHED_USER, "exec-failed",
 	    "The program could not be executed (%s); check that the command names a program of the "
-	    "environment.",
-	    why != NULL ? why : "unknown error");
+	    "environment%s.",
+	    why != NULL ? why : "unknown error",
+	    f->outcome->sys == ENOENT ? " and that the environment has the loader or interpreter "
+					"that it begins with"
+				      : "");
 }
 
 static void
@@ -158,11 +169,21 @@ sched_cause_of(const struct sched_facts *f, struct sched_cause *ret)
 		    "The simulation used up its wall time; raise limits.wall_s or make the model "
 		    "smaller.");
 		break;
+	case COMPUTE_CPU_TIME:
+		say(ret, SCHED_RESOURCE, "cpu-time",
+		    "The simulation used up its CPU time; raise limits.cpu_s or make the model "
+		    "smaller.");
+		break;
 	case COMPUTE_NO_OUTPUT:
 		say(ret, SCHED_RESOURCE, "no-output",
 		    "The simulation wrote nothing for longer than allowed; raise "
 		    "limits.no_output_s or "
 		    "make it report progress.");
+		break;
+	case COMPUTE_SCRATCH:
+		say(ret, SCHED_RESOURCE, "scratch-space",
+		    "The inputs did not fit into the job's scratch space; raise "
+		    "resources.disk_bytes.");
 		break;
 	case COMPUTE_EXEC_FAILED:
 		exec_failed(f, ret);

@@ -24,6 +24,24 @@ enum {
 
 /* --- on the ledger's thread ------------------------------------------------------------------- */
 
+struct sched_hold_counts
+sched_row_wants(const struct job_queued *row)
+{
+	return (struct sched_hold_counts){ .gpus = row->gpus,
+		.cpus = row->pin_cpus ? (row->cpu_milli + 999) / 1000 : 0 };
+}
+
+/* Which devices and CPUs; that there are enough was seen when the job was picked. */
+static void
+give(struct sched *s, const struct job_queued *row, struct compute_run *launch)
+{
+	struct sched_hold hold;
+
+	REQUIRE(sched_hold_pick(s->o.topology, sched_row_wants(row), &s->turn.spare, &hold));
+	launch->gpus = hold.gpus;
+	memcpy(launch->cpu_set, hold.cpus, sizeof(launch->cpu_set));
+}
+
 static void
 add_claimed(struct sched *s, const struct job_queued *row, const struct job_claim *claim)
 {
@@ -43,7 +61,22 @@ add_claimed(struct sched *s, const struct job_queued *row, const struct job_clai
 		.processes = s->o.processes,
 		.grace_ms = s->o.grace_ms
 	};
+	give(s, row, &c->launch);
 	t->n_claimed++;
+}
+
+/* This node as a whole. */
+static struct sched_capacity
+capacity(const struct sched *s)
+{
+	const struct sched_hold all = sched_hold_all(s->o.gpus, s->o.topology);
+	const struct sched_hold_counts n = sched_hold_count(&all);
+
+	return (struct sched_capacity){ .cpu_milli = s->o.cpu_milli,
+		.memory_bytes = s->o.memory_bytes,
+		.jobs = s->o.jobs_max,
+		.gpus = n.gpus,
+		.pins = n.cpus };
 }
 
 static int
@@ -57,9 +90,7 @@ choose(struct sched *s, const struct job_queued *rows, size_t n, size_t **ret, s
 		.uses = t->uses,
 		.n_uses = t->n_uses,
 		.max = SCHED_CLAIMS_MAX,
-		.total = { .cpu_milli = s->o.cpu_milli,
-		    .memory_bytes = s->o.memory_bytes,
-		    .jobs = s->o.jobs_max } };
+		.total = capacity(s) };
 
 	if (v == NULL)
 		return arena_err(e);
@@ -71,6 +102,8 @@ choose(struct sched *s, const struct job_queued *rows, size_t n, size_t **ret, s
 			.queued_wall_us = rows[i].queued_wall_us,
 			.cpu_milli = rows[i].cpu_milli,
 			.memory_bytes = rows[i].memory_bytes,
+			.gpus = rows[i].gpus,
+			.pins = sched_row_wants(&rows[i]).cpus,
 			.tenant_room = rows[i].tenant_room,
 			.project_room = rows[i].project_room };
 	return sched_pick(&q, &t->reserved, t->op.mem, ret, ret_n, e);
@@ -216,6 +249,23 @@ turn_done(struct sched_op *op)
 	sched_run_gauges(s);
 }
 
+/* What a run takes; what it has to itself comes off *spare. */
+static struct sched_use
+use_of(const struct sched_run *r, struct sched_hold *spare)
+{
+	const struct sched_hold_counts before = sched_hold_count(spare);
+	const struct sched_hold hold = sched_table_hold(r);
+	struct sched_hold_counts after;
+
+	sched_hold_take_off(spare, &hold);
+	after = sched_hold_count(spare);
+	return (struct sched_use){ .tenant = r->launch.id.tenant,
+		.cpu_milli = r->launch.cpu_milli,
+		.memory_bytes = r->launch.memory_bytes,
+		.gpus = before.gpus - after.gpus,
+		.pins = before.cpus - after.cpus };
+}
+
 static int
 count_uses(struct sched *s, struct sched_turn *t)
 {
@@ -225,11 +275,10 @@ count_uses(struct sched *s, struct sched_turn *t)
 	if (t->uses == NULL)
 		return -1;
 	t->n_uses = 0;
+	t->spare = sched_hold_all(s->o.gpus, s->o.topology);
 	while ((r = sched_table_next(s, r)) != NULL)
 		if (r->state != SCHED_RUN_OVER)
-			t->uses[t->n_uses++] = (struct sched_use){ .tenant = r->launch.id.tenant,
-				.cpu_milli = r->launch.cpu_milli,
-				.memory_bytes = r->launch.memory_bytes };
+			t->uses[t->n_uses++] = use_of(r, &t->spare);
 	return 0;
 }
 
@@ -237,8 +286,8 @@ count_uses(struct sched *s, struct sched_turn *t)
 static bool
 may_claim(const struct sched *s)
 {
-	return s->connected && !s->listing && s->booted && s->trusted && s->prepare.n == 0 &&
-	       (int64_t)s->n_runs < 2 * s->o.jobs_max;
+	return s->connected && !s->foreign && !s->listing && s->booted && s->trusted &&
+	       s->prepare.n == 0 && (int64_t)s->n_runs < 2 * s->o.jobs_max;
 }
 
 void

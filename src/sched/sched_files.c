@@ -45,12 +45,9 @@ prepare(struct sched *s, const struct job_spec *spec, struct arena *mem, struct 
 	struct sched_env env;
 
 	c->environment = spec->environment;
-	c->launch.disk_bytes = spec->disk_bytes;
-	c->launch.wall_ms = spec->wall_ms;
-	c->launch.no_output_ms = spec->no_output_ms;
-	c->launch.log_bytes = spec->log_bytes;
+	sched_spec_apply(spec, &c->launch);
 	run = c->launch;
-	if (sched_env_build(spec, run.id.run, c->attempt, run.cpu_milli, mem, &env, e) < 0)
+	if (sched_env_build(spec, &run, c->attempt, mem, &env, e) < 0)
 		return -1;
 	if (inputs_of(spec, mem, &run, e) < 0)
 		return -1;

@@ -67,6 +67,8 @@ static struct job_attempt
 attempt_of(const struct sched *s, const struct sched_completion *c)
 {
 	const struct compute_outcome *o = &c->outcome;
+	bool failed = o->kind == COMPUTE_FAULT || o->kind == COMPUTE_EXEC_FAILED ||
+		      o->kind == COMPUTE_SCRATCH;
 
 	return (struct job_attempt){ .tenant = c->id.tenant,
 		.id = c->id.run,
@@ -85,7 +87,21 @@ attempt_of(const struct sched *s, const struct sched_completion *c)
 		.log_bytes = o->log_bytes,
 		.output_files = o->output_files,
 		.output_bytes = o->output_bytes,
-		.log_truncated = o->log_truncated };
+		.log_truncated = o->log_truncated,
+		.stage_ns = o->stage_ns,
+		.launch_ns = o->launch_ns,
+		.collect_ns = o->collect_ns,
+		.faults_minor = o->faults_minor,
+		.faults_major = o->faults_major,
+		.io_read_bytes = o->io_read_bytes,
+		.io_write_bytes = o->io_write_bytes,
+		.processes_peak = o->processes_peak,
+		.oom_kills = o->oom_kills,
+		.output_files_skipped = o->output_files_skipped,
+		.fault_step = failed ? o->what : NULL,
+		.fault_errno = failed ? o->sys : 0,
+		.samples = c->samples,
+		.n_samples = c->n_samples };
 }
 
 static int
@@ -299,6 +315,7 @@ add(struct sched_finish *f, struct sched_run *r)
 		.over = r->over,
 		.lost = r->lost,
 		.bare = r->bare,
+		.overdue = r->overdue,
 		.verdict = r->lost ? SCHED_DROPPED : SCHED_UNSURE };
 	r->busy = true;
 }

@@ -18,6 +18,7 @@
 #include "metrics.h"
 #include "result.h"
 #include "sched_cause.h"
+#include "sched_hold.h"
 #include "sched_pick.h"
 #include "sched_reconcile.h"
 #include "sched_retry.h"
@@ -48,7 +49,8 @@ enum sched_stop { SCHED_STOP_NONE, SCHED_STOP_POLITE, SCHED_STOP_AT_ONCE };
 
 /* What is known about an end that left no exit record. */
 struct sched_over {
-	bool failed;      /* it never started, for a reason */
+	bool failed; /* it never started, for a reason */
+	bool no_scratch;
 	const char *what; /* static; step of the sandbox, or NULL */
 	int sys;
 	char why[SCHED_MESSAGE_SIZE]; /* a sentence instead of the step, or "" */
@@ -65,6 +67,7 @@ struct sched_run {
 	bool unsure;        /* the row may be in another state; the next look at the rows tells */
 	bool lost;          /* the lease is somebody else's: nothing of this attempt counts */
 	bool canceled;      /* somebody asked for its end */
+	bool overdue;       /* this daemon ends it, because its keeper did not in time */
 	bool alone;         /* completing it together with others failed */
 	bool bare;          /* its results could not be stored: complete it without */
 	int tries;          /* completions that failed although it was alone */
@@ -110,6 +113,7 @@ struct sched_turn {
 	bool may_claim, read_mine;
 	struct sched_use *uses; /* in mem */
 	size_t n_uses;
+	struct sched_hold spare;            /* what no run has to itself; each claim takes of it */
 	struct sched_reservations reserved; /* pool's thread alone */
 	struct job_queued *mine;
 	size_t n_mine, n_waiting, n_canceled, n_picked, n_limited;
@@ -152,9 +156,11 @@ struct sched_completion {
 	const struct environment *environment;
 	int64_t attempt, max_attempts;
 	struct sched_over over;
-	bool lost, bare;
+	bool lost, bare, overdue;
 	/* out */
 	struct compute_outcome outcome;
+	struct job_sample *samples; /* in the batch's arena */
+	size_t n_samples;
 	struct sched_cause cause;
 	struct result_set results;
 	bool has_results;
@@ -183,7 +189,8 @@ struct sched_found {
 	bool live;
 	enum sched_action action;
 	const struct environment *environment;
-	int64_t wall_ms;
+	struct compute_run limits; /* by its manifest; {0} without one */
+	struct sched_hold hold;
 };
 struct sched_age {
 	struct sched_op op;
@@ -210,7 +217,8 @@ struct sched {
 	struct thread thread;
 	/* any thread */
 	atomic_bool bell;
-	atomic_bool stopping;
+	atomic_bool stopping; /* nothing is claimed any more */
+	atomic_bool drained;
 	_Atomic(const char *) unready; /* NULL: ready */
 	struct loop_item bell_item, stop_item;
 	/* loop */
@@ -222,6 +230,7 @@ struct sched {
 	uint64_t list;       /* number of the present or last list */
 	uint64_t connection; /* number of the present or last one */
 	bool connected, listing, booted, trusted;
+	bool foreign; /* the spawner last seen is of another release: it starts nothing for us */
 	bool live_broken; /* the list does not hold all that the spawner said */
 	bool boot_due;    /* the list is complete and waits to be reconciled */
 	bool turn_due, mine_due, moves_due, finish_due;
@@ -262,6 +271,8 @@ struct sched_run *sched_table_add(struct sched *s, const struct compute_run *lau
 struct sched_run *sched_table_find(struct sched *s, const struct compute_run_id *id);
 void sched_table_remove(struct sched *s, struct sched_run *r); /* frees it */
 void sched_table_clear(struct sched *s);
+/* What the run has to itself; nothing once it is over. */
+struct sched_hold sched_table_hold(const struct sched_run *r);
 /* Iteration: NULL starts and ends; the one in hand may not be removed. */
 struct sched_run *sched_table_next(struct sched *s, const struct sched_run *r);
 
@@ -294,12 +305,16 @@ struct sched_env {
 	const char **v;
 	size_t n;
 };
-int sched_env_build(const struct job_spec *spec, struct uuid job, int64_t attempt,
-    int64_t cpu_milli, struct arena *mem, struct sched_env *ret, struct err *e) MUST_CHECK;
+/* What the manifest and its environment say about how to run it; argv, env and inputs apart. */
+void sched_spec_apply(const struct job_spec *spec, struct compute_run *run);
+int sched_env_build(const struct job_spec *spec, const struct compute_run *run, int64_t attempt,
+    struct arena *mem, struct sched_env *ret, struct err *e) MUST_CHECK;
 
 /* sched_claim.c */
 void sched_turn_init(struct sched *s);
 void sched_turn_push(struct sched *s);
+/* What a run of this row has to itself. */
+struct sched_hold_counts sched_row_wants(const struct job_queued *row);
 /* sched_files.c */
 void sched_files_init(struct sched *s);
 void sched_prepare_push(struct sched *s);

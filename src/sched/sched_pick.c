@@ -8,19 +8,25 @@
  *
  * Why a blocked job stops other tenants, too: a job that needs the whole node would otherwise wait
  * for ever while two other tenants keep it half full.  A job that waits for its tenant's own limits
- * needs nothing of the others and only stops its own.
+ * needs nothing of the others and only stops its own.  Between the two is a job that waits for GPUs
+ * or for CPUs to pin: those are given whole and to few, so it stops only those that take of them,
+ * or a node would stand idle behind one long simulation on its only GPU.  Once it has them, and
+ * nobody else can take them away, it waits for the rest like any other.
  */
 #include "sched_pick.h"
 
 #include <stdbool.h>
 #include <string.h>
 
+/* What a job can lack, and what others can take away from it. */
+enum { ROOM = 1 << 0 /* CPU time, memory, a place */, GPUS = 1 << 1, PINS = 1 << 2 };
+
 struct lane {
 	struct tenant_id tenant;
-	size_t next, end;                /* of the sorted candidates */
-	int64_t cpu_milli, memory_bytes; /* held, picks included */
-	double share;                    /* the larger of its two parts of the node */
-	bool blocked;                    /* its head did not fit in this round */
+	size_t next, end;      /* of the sorted candidates */
+	struct sched_use held; /* picks included */
+	double share;          /* the largest of its parts of the node */
+	bool blocked;          /* its head did not fit in this round */
 };
 struct round {
 	const struct sched_question *q;
@@ -31,16 +37,37 @@ struct round {
 	struct sched_capacity left;
 	struct job_rooms rooms;
 	struct sched_reservations *reserved;
-	bool waiting[SCHED_RESERVATIONS]; /* reservations that block in this round */
+	unsigned lacking[SCHED_RESERVATIONS]; /* by reservations that block in this round */
+	unsigned closed;                      /* what nobody may take any more in this round */
 	size_t *picks;
 	size_t n_picks;
 };
 
-static bool
-fits(const struct sched_capacity *room, const struct sched_candidate *c)
+static unsigned
+lacks(const struct sched_capacity *room, const struct sched_candidate *c)
 {
-	return room->jobs >= 1 && c->cpu_milli <= room->cpu_milli &&
-	       c->memory_bytes <= room->memory_bytes;
+	unsigned what = 0;
+
+	if (c->gpus > room->gpus)
+		what |= GPUS;
+	if (c->pins > room->pins)
+		what |= PINS;
+	if (what == 0 && (room->jobs < 1 || c->cpu_milli > room->cpu_milli ||
+			     c->memory_bytes > room->memory_bytes))
+		what = ROOM;
+	return what;
+}
+
+static unsigned
+takes(const struct sched_candidate *c)
+{
+	return ROOM | (c->gpus > 0 ? GPUS : 0u) | (c->pins > 0 ? PINS : 0u);
+}
+
+static struct job_size
+size_of(const struct sched_candidate *c)
+{
+	return (struct job_size){ c->cpu_milli, c->memory_bytes, c->gpus };
 }
 
 static int
@@ -77,7 +104,7 @@ sort_candidates(struct round *r)
 	const struct sched_question *q = r->q;
 
 	for (size_t i = 0; i < q->n_candidates; i++)
-		if (fits(&q->total, &q->candidates[i]))
+		if (lacks(&q->total, &q->candidates[i]) == 0)
 			r->sorted[r->n_sorted++] = &q->candidates[i];
 	for (size_t i = 0; i < r->n_sorted; i++)
 		job_rooms_add(&r->rooms, r->sorted[i]->tenant, r->sorted[i]->project,
@@ -121,37 +148,39 @@ lane_of(struct round *r, struct tenant_id tenant)
 }
 
 /* Dominant Resource Fairness: who needs much of one resource is measured by that one. */
-static void
-lane_add(const struct round *r, struct lane *lane, int64_t cpu_milli, int64_t memory_bytes)
+static double
+dominant_share(const struct sched_use *held, const struct sched_capacity *total)
 {
-	double cpu, memory;
+	const double cpu = (double)held->cpu_milli / (double)total->cpu_milli;
+	const double memory = (double)held->memory_bytes / (double)total->memory_bytes;
+	const double gpus = total->gpus > 0 ? (double)held->gpus / (double)total->gpus : 0;
+	const double most = cpu > memory ? cpu : memory;
 
-	lane->cpu_milli += cpu_milli;
-	lane->memory_bytes += memory_bytes;
-	cpu = (double)lane->cpu_milli / (double)r->q->total.cpu_milli;
-	memory = (double)lane->memory_bytes / (double)r->q->total.memory_bytes;
-	lane->share = cpu > memory ? cpu : memory;
+	return most > gpus ? most : gpus;
 }
 
 static void
-take_off(struct round *r, struct lane *lane, int64_t cpu_milli, int64_t memory_bytes)
+take_off(struct round *r, struct lane *lane, const struct sched_use *u)
 {
-	r->left.cpu_milli -= cpu_milli;
-	r->left.memory_bytes -= memory_bytes;
+	r->left.cpu_milli -= u->cpu_milli;
+	r->left.memory_bytes -= u->memory_bytes;
+	r->left.gpus -= u->gpus;
+	r->left.pins -= u->pins;
 	r->left.jobs -= 1;
-	if (lane != NULL)
-		lane_add(r, lane, cpu_milli, memory_bytes);
+	if (lane == NULL)
+		return;
+	lane->held.cpu_milli += u->cpu_milli;
+	lane->held.memory_bytes += u->memory_bytes;
+	lane->held.gpus += u->gpus;
+	lane->share = dominant_share(&lane->held, &r->q->total);
 }
 
 static void
 take_off_uses(struct round *r)
 {
 	r->left = r->q->total;
-	for (size_t i = 0; i < r->q->n_uses; i++) {
-		const struct sched_use *u = &r->q->uses[i];
-
-		take_off(r, lane_of(r, u->tenant), u->cpu_milli, u->memory_bytes);
-	}
+	for (size_t i = 0; i < r->q->n_uses; i++)
+		take_off(r, lane_of(r, r->q->uses[i].tenant), &r->q->uses[i]);
 }
 
 /* True when a goes before b: by share, then by the age of their next jobs. */
@@ -221,9 +250,16 @@ find(const struct sched_reservations *set, const struct sched_candidate *c)
 	return SCHED_RESERVATIONS;
 }
 
-/* False when nothing may pass the job any more. */
-static bool
-block(struct round *r, const struct sched_candidate *c)
+/* When nothing may pass a reservation any more, what it lacks is closed. */
+static void
+close_for(struct round *r, size_t i)
+{
+	if (r->reserved->v[i].overtaken >= SCHED_OVERTAKES_MAX)
+		r->closed |= r->lacking[i];
+}
+
+static void
+block(struct round *r, const struct sched_candidate *c, unsigned lacking)
 {
 	struct sched_reservations *set = r->reserved;
 	size_t i = find(set, c);
@@ -234,35 +270,38 @@ block(struct round *r, const struct sched_candidate *c)
 	}
 	if (i == SCHED_RESERVATIONS)
 		/* so many large jobs wait that this one's turn to be counted is later */
-		return true;
-	r->waiting[i] = true;
-	return set->v[i].overtaken < SCHED_OVERTAKES_MAX;
+		return;
+	r->lacking[i] = lacking;
+	close_for(r, i);
 }
 
-/* Counts one overtaking for every job that blocks; false when one of them allows no other. */
-static bool
-overtake(struct round *r)
+/* Counts one overtaking for every job that blocks and lacks what this one takes. */
+static void
+overtake(struct round *r, const struct sched_candidate *c)
 {
-	bool more = true;
-
 	for (size_t i = 0; i < r->reserved->n; i++) {
-		if (!r->waiting[i])
+		if ((r->lacking[i] & takes(c)) == 0)
 			continue;
 		r->reserved->v[i].overtaken++;
-		more = more && r->reserved->v[i].overtaken < SCHED_OVERTAKES_MAX;
+		close_for(r, i);
 	}
-	return more;
 }
 
 /* --- the round -------------------------------------------------------------------------------- */
 
-static bool
+static void
 take(struct round *r, struct lane *lane, const struct sched_candidate *c)
 {
+	const struct job_size size = size_of(c);
+	const struct sched_use use = { .cpu_milli = c->cpu_milli,
+		.memory_bytes = c->memory_bytes,
+		.gpus = c->gpus,
+		.pins = c->pins };
+
 	r->picks[r->n_picks++] = (size_t)(c - r->q->candidates);
-	job_rooms_take(&r->rooms, c->tenant, c->project, c->cpu_milli, c->memory_bytes);
-	take_off(r, lane, c->cpu_milli, c->memory_bytes);
-	return overtake(r);
+	job_rooms_take(&r->rooms, c->tenant, c->project, &size);
+	take_off(r, lane, &use);
+	overtake(r, c);
 }
 
 static bool
@@ -278,18 +317,24 @@ turn(struct round *r)
 {
 	struct lane *lane = is_full(r) ? NULL : next_lane(r);
 	const struct sched_candidate *c;
+	struct job_size size;
+	unsigned lacking;
 
 	if (lane == NULL)
 		return false;
 	c = r->sorted[lane->next++];
-	if (!job_rooms_fit(&r->rooms, c->tenant, c->project, c->cpu_milli, c->memory_bytes))
+	size = size_of(c);
+	if (!job_rooms_fit(&r->rooms, c->tenant, c->project, &size))
 		return true;
-	if (fits(&r->left, c))
-		return take(r, lane, c);
-	if (lane->blocked)
-		return true; /* only the first of a tenant is reserved for */
-	lane->blocked = true;
-	return block(r, c);
+	lacking = lacks(&r->left, c);
+	if (lacking == 0 && (takes(c) & r->closed) == 0) {
+		take(r, lane, c);
+	} else if (lacking != 0 && !lane->blocked) {
+		lane->blocked = true; /* only the first of a tenant is reserved for */
+		block(r, c, lacking);
+	}
+	/* Everybody takes room. */
+	return (r->closed & ROOM) == 0;
 }
 
 static int

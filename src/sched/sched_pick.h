@@ -7,6 +7,8 @@
  * the one with the least dominant share of this node goes first; inside a tenant priority, then
  * age. A job at the head of its tenant that does not fit is reserved for: at most
  * SCHED_OVERTAKES_MAX jobs behind it are started before it, then the node drains until it fits.
+ * While GPUs or CPUs to pin are what it lacks, only jobs that take of those count, and are held
+ * back: the others take nothing away from it.
  * A job for which its tenant or project has no room stops that tenant or project for the round and
  * nobody else.
  */
@@ -31,16 +33,17 @@ struct sched_candidate {
 	int64_t priority; /* greater is sooner */
 	int64_t queued_wall_us;
 	int64_t cpu_milli, memory_bytes;
+	int64_t gpus, pins; /* whole devices and CPUs that nobody else may have */
 	/* The same in all candidates of a tenant and of a project. */
 	struct job_room tenant_room, project_room;
 };
 /* One job that holds a part of the node. */
 struct sched_use {
 	struct tenant_id tenant;
-	int64_t cpu_milli, memory_bytes;
+	int64_t cpu_milli, memory_bytes, gpus, pins;
 };
 struct sched_capacity {
-	int64_t cpu_milli, memory_bytes, jobs;
+	int64_t cpu_milli, memory_bytes, jobs, gpus, pins;
 };
 /* Remembered from one round to the next by the caller, who starts with {0}. */
 struct sched_reservation {

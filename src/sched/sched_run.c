@@ -7,13 +7,17 @@
 #include "sched_internal.h"
 
 enum {
-	/* A keeper that does not end a run within its grace, and so long after its wall time, is
-	 * stuck or stopped: the spawner ends the whole sandbox. */
+	/* A keeper that does not end a run within its grace is stuck: the spawner ends the whole
+	 * sandbox. */
 	STOP_SLACK_MS = 10000,
-	WALL_SLACK_MS = 30000,
+	/* So long after wall time and grace the keeper of a run was stopped, or it collects.  The
+	 * first wish for the end wakes the one and means nothing to the other, whose work is not
+	 * to be lost by the second before it had time. */
+	WALL_SLACK_MS = 3000,
+	COLLECT_SLACK_MS = 60000,
 	/* A start that nobody answers is asked after. */
 	START_SLACK_MS = 30000,
-	/* After a reconnection, a start that was on its way may still be under construction. */
+	/* A start of this connection may lie behind the question for the list. */
 	LIST_SLACK_MS = 10000,
 	/* A claimed job that cannot be started goes back to the queue, for others to take. */
 	PREPARED_SLACK_MS = 10000
@@ -74,7 +78,7 @@ stop_stranger(struct sched *s, const struct compute_run_id *id)
 static bool
 may_start(const struct sched *s)
 {
-	return s->connected && !s->listing && s->booted && s->trusted;
+	return s->connected && !s->foreign && !s->listing && s->booted && s->trusted;
 }
 
 static bool
@@ -164,8 +168,10 @@ static void
 on_failed(struct sched *s, struct sched_run *r, const struct compute_event *ev)
 {
 	if (r->state == SCHED_RUN_STARTING) {
-		metrics_add(s->o.metrics, METRIC_SANDBOX_FAULTS, 1);
+		if (!ev->no_scratch)
+			metrics_add(s->o.metrics, METRIC_SANDBOX_FAULTS, 1);
 		sched_run_failed(s, r, ev->what, ev->sys, NULL);
+		r->over.no_scratch = ev->no_scratch;
 	} else if (r->state == SCHED_RUN_RUNNING) {
 		ask_for_list(s); /* the spawner refused a stop: does it know the run at all? */
 	}
@@ -175,7 +181,8 @@ static void
 follow_list(struct sched *s, struct sched_run *r)
 {
 	bool listed = r->listed == s->list;
-	bool young = sched_now_ms() - r->started_ms < LIST_SLACK_MS;
+	/* What was sent on a connection that broke has been read by now, or never will be. */
+	bool young = r->sent_on == s->connection && sched_now_ms() - r->started_ms < LIST_SLACK_MS;
 
 	if (r->state == SCHED_RUN_STARTING) {
 		/* Alive, and the word of its start went to a connection that broke. */
@@ -273,6 +280,9 @@ sched_run_event(void *ctx, const struct compute_event *ev)
 	case COMPUTE_CONNECTED:
 		s->connected = true;
 		s->connection++;
+		if (ev->foreign && !s->foreign)
+			s->lost_since_ms = sched_now_ms();
+		s->foreign = ev->foreign;
 		s->listing = false;
 		ask_for_list(s);
 		break;
@@ -299,8 +309,10 @@ sched_run_event(void *ctx, const struct compute_event *ev)
 static void
 watch_stop(struct sched *s, struct sched_run *r, int64_t now_ms)
 {
+	int64_t slack_ms = r->overdue ? COLLECT_SLACK_MS : STOP_SLACK_MS;
+
 	if (r->stop_sent == SCHED_STOP_NONE ||
-	    now_ms - r->stop_sent_ms < s->o.grace_ms + STOP_SLACK_MS)
+	    now_ms - r->stop_sent_ms < r->launch.stop.wait_ms + s->o.grace_ms + slack_ms)
 		return;
 	log_run(s, r, "did not end when told to; ending its sandbox");
 	r->stop = SCHED_STOP_AT_ONCE;
@@ -311,10 +323,11 @@ watch_stop(struct sched *s, struct sched_run *r, int64_t now_ms)
 static void
 watch_running(struct sched *s, struct sched_run *r, int64_t now_ms)
 {
-	int64_t most = r->launch.wall_ms + s->o.grace_ms + WALL_SLACK_MS;
+	int64_t most = r->launch.wall_ms + r->launch.stop.wait_ms + s->o.grace_ms + WALL_SLACK_MS;
 
 	if (r->stop == SCHED_STOP_NONE && r->launch.wall_ms > 0 && now_ms - r->started_ms > most) {
 		log_run(s, r, "is past its wall time and its keeper does nothing");
+		r->overdue = true;
 		sched_run_stop(s, r, SCHED_STOP_AT_ONCE);
 	}
 	watch_stop(s, r, now_ms);
@@ -324,8 +337,10 @@ void
 sched_run_watch(struct sched *s)
 {
 	int64_t now_ms = sched_now_ms();
-	bool stranded = !s->connected && now_ms - s->lost_since_ms > PREPARED_SLACK_MS;
+	bool stranded =
+	    (!s->connected || s->foreign) && now_ms - s->lost_since_ms > PREPARED_SLACK_MS;
 	struct sched_run *r = NULL;
+	bool live = false;
 
 	while ((r = sched_table_next(s, r)) != NULL) {
 		if (r->state == SCHED_RUN_PREPARED && stranded)
@@ -334,7 +349,10 @@ sched_run_watch(struct sched *s)
 			ask_for_list(s);
 		else if (r->state == SCHED_RUN_RUNNING)
 			watch_running(s, r, now_ms);
+		live = live || is_with_spawner(r);
 	}
+	if (s->foreign && s->booted && !live)
+		compute_leave(s->compute);
 }
 
 void
@@ -342,12 +360,19 @@ sched_run_gauges(struct sched *s)
 {
 	struct sched_capacity left = { .cpu_milli = s->o.cpu_milli,
 		.memory_bytes = s->o.memory_bytes };
+	const struct sched_hold all = sched_hold_all(s->o.gpus, s->o.topology);
+	const struct sched_hold_counts total = sched_hold_count(&all);
+	struct sched_hold spare = all;
+	struct sched_hold_counts left_alone;
 	struct sched_run *r = NULL;
 	int64_t running = 0;
 
 	while ((r = sched_table_next(s, r)) != NULL) {
+		const struct sched_hold hold = sched_table_hold(r);
+
 		if (r->state == SCHED_RUN_OVER)
 			continue;
+		sched_hold_take_off(&spare, &hold);
 		left.cpu_milli -= r->launch.cpu_milli;
 		left.memory_bytes -= r->launch.memory_bytes;
 		running += r->state == SCHED_RUN_RUNNING;
@@ -355,4 +380,8 @@ sched_run_gauges(struct sched *s)
 	metrics_set(s->o.metrics, METRIC_JOBS_RUNNING, running);
 	metrics_set(s->o.metrics, METRIC_SCHED_CPUS_FREE_MILLI, left.cpu_milli);
 	metrics_set(s->o.metrics, METRIC_SCHED_MEMORY_FREE_BYTES, left.memory_bytes);
+	left_alone = sched_hold_count(&spare);
+	metrics_set(s->o.metrics, METRIC_SCHED_GPUS, total.gpus);
+	metrics_set(s->o.metrics, METRIC_SCHED_GPUS_IN_USE, total.gpus - left_alone.gpus);
+	metrics_set(s->o.metrics, METRIC_SCHED_CPUS_PINNED, total.cpus - left_alone.cpus);
 }

@@ -2,6 +2,8 @@
 /* The live attempts of this node, by id; a few thousand at most, so the buckets are fixed. */
 #include "sched_internal.h"
 
+#include <string.h>
+
 bool
 sched_id_same(const struct compute_run_id *a, const struct compute_run_id *b)
 {
@@ -53,6 +55,18 @@ sched_table_remove(struct sched *s, struct sched_run *r)
 	*at = r->next;
 	s->n_runs--;
 	free(r);
+}
+
+struct sched_hold
+sched_table_hold(const struct sched_run *r)
+{
+	struct sched_hold h = { 0 };
+
+	if (r->state == SCHED_RUN_OVER)
+		return h;
+	h.gpus = r->launch.gpus;
+	memcpy(h.cpus, r->launch.cpu_set, sizeof(h.cpus));
+	return h;
 }
 
 struct sched_run *

@@ -119,7 +119,7 @@ on_hello(struct worker *w, struct conn *c)
 	struct sandbox_event ev = event(SANDBOX_READY, NULL);
 
 	c->greeted = true;
-	ev.privileged = w->complete;
+	ev.weak = w->weak;
 	answer(w, c, &ev);
 }
 
@@ -162,16 +162,17 @@ on_end(struct worker *w, struct conn *c, const struct sandbox_request *q)
 	struct sandbox_event ev = event(SANDBOX_ENDED, &q->id);
 	struct run *r = run_find(w, &q->id);
 
-	if (r == NULL || r->state != RUN_LIVE) {
+	if (r == NULL) {
 		answer(w, c, &ev);
 		return;
 	}
 	if (q->verb == SANDBOX_STOP) {
-		run_signal(r, KEEPER_SIGNAL_STOP);
-		return;
+		run_signal(w, r, KEEPER_SIGNAL_STOP);
+	} else {
+		run_signal(w, r, r->killed ? SIGKILL : KEEPER_SIGNAL_KILL);
+		r->killed = true;
 	}
-	run_signal(r, r->killed ? SIGKILL : KEEPER_SIGNAL_KILL);
-	r->killed = true;
+	run_signal(w, r, SIGCONT); /* one that somebody stopped would take it only then */
 }
 
 static void

@@ -29,6 +29,7 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -41,7 +42,8 @@ enum {
 	EXIT_USAGE = 2,
 	SOCKET_MODE = 0660,
 	BACKLOG = 16,
-	OPEN_FILES = 1 << 16, /* two per run, and room to build */
+	OPEN_FILES = 1 << 18, /* two per run, up to twenty for its groups, and room to build */
+	WARM_DEFAULT = 2,
 	KEEPER_MAX = 64 << 20,
 	RESTARTS_MAX = 5, /* in RESTARTS_MS; then something is wrong that a restart does not mend */
 	RESTARTS_MS = 60000,
@@ -57,6 +59,8 @@ static const uint64_t spawner_caps = CAP(SYS_ADMIN) | CAP(SETUID) | CAP(SETGID) 
 				     CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(DAC_READ_SEARCH) |
 				     CAP(FOWNER) | CAP(FSETID) | CAP(MKNOD) | CAP(KILL) |
 				     CAP(NET_ADMIN) | CAP(SYS_RESOURCE);
+/* To map the id that is root in the user namespace of an ordinary user's spawner. */
+static const uint64_t one_uid_caps = CAP(SETFCAP);
 #undef CAP
 
 struct options {
@@ -64,15 +68,44 @@ struct options {
 	const char *user;
 	const char *keeper;
 	int64_t uid_base;
+	int64_t warm;
+	bool weaker;
+	struct gpu_places gpus;
 	bool foreground;
+	bool standby;
 	bool help;
 };
 
 static const char usage[] =
-    "usage: wardian-spawner --state DIR --user NAME --uid-base N --keeper PATH [--foreground]\n"
+    "usage: wardian-spawner --state DIR --user NAME --uid-base N --keeper PATH [--warm N]\n"
+    "                       [--foreground | --standby]\n"
+    "       wardian-spawner --state DIR --keeper PATH --weaker allow [...]\n"
     "Builds sandboxes for wardiand. Listens on DIR/spawner.sock for root and NAME; jobs run under\n"
     "host uids from N on, 1024 for each tenant. Returns when it is ready, or stays with "
-    "--foreground.\n";
+    "--foreground.\n"
+    "--warm: sandboxes made ahead for each tenant and environment in use, 0 to 8; 2 by default.\n"
+    "--gpu-dev, --gpu-proc, --gpu-libraries: directories to find GPUs in; the host's by default.\n"
+    "With --standby it returns at once and serves when the spawner that is there has ended.\n"
+    "Started by an ordinary user it serves that user alone, whose uid all jobs then have, and\n"
+    "starts none unless told --weaker allow (refuse by default).\n";
+
+static int
+parse_value(int c, const char *text, struct options *o, struct err *e)
+{
+	if (c == 'r' && (strcmp(text, "allow") == 0 || strcmp(text, "refuse") == 0)) {
+		o->weaker = text[0] == 'a';
+		return 0;
+	}
+	if (c == 'r')
+		return err_set(e, ERR_USAGE, "--weaker is refuse or allow");
+	if (c == 'm')
+		return parse_i64(text, 0, WARM_MAX, &o->warm, e) < 0 ? err_wrap(e, "--warm") : 0;
+	if (c != 'b')
+		return err_set(e, ERR_USAGE, "see wardian-spawner --help for the options");
+	return parse_i64(text, UID_BASE_MIN, UINT32_MAX - KEEPER_UIDS, &o->uid_base, e) < 0
+		   ? err_wrap(e, "--uid-base")
+		   : 0;
+}
 
 static int
 parse_options(int argc, char **argv, struct options *o, struct err *e)
@@ -81,11 +114,16 @@ parse_options(int argc, char **argv, struct options *o, struct err *e)
 		{ "user", required_argument, NULL, 'u' },
 		{ "uid-base", required_argument, NULL, 'b' },
 		{ "keeper", required_argument, NULL, 'k' },
-		{ "foreground", no_argument, NULL, 'f' }, { "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 } };
+		{ "warm", required_argument, NULL, 'm' },
+		{ "weaker", required_argument, NULL, 'r' },
+		{ "gpu-dev", required_argument, NULL, 'D' },
+		{ "gpu-proc", required_argument, NULL, 'P' },
+		{ "gpu-libraries", required_argument, NULL, 'L' },
+		{ "foreground", no_argument, NULL, 'f' }, { "standby", no_argument, NULL, 'w' },
+		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
 	int c;
 
-	*o = (struct options){ 0 };
+	*o = (struct options){ .warm = WARM_DEFAULT };
 	while ((c = getopt_long(argc, argv, "", names, NULL)) != -1) {
 		if (c == 's')
 			o->state = optarg;
@@ -95,36 +133,75 @@ parse_options(int argc, char **argv, struct options *o, struct err *e)
 			o->keeper = optarg;
 		else if (c == 'f')
 			o->foreground = true;
+		else if (c == 'w')
+			o->standby = true;
 		else if (c == 'h')
 			o->help = true;
-		else if (c != 'b')
-			return err_set(e, ERR_USAGE, "see wardian-spawner --help for the options");
-		else if (parse_i64(
-			     optarg, UID_BASE_MIN, UINT32_MAX - KEEPER_UIDS, &o->uid_base, e) < 0)
-			return err_wrap(e, "--uid-base");
+		else if (c == 'D')
+			o->gpus.dev = optarg;
+		else if (c == 'P')
+			o->gpus.proc = optarg;
+		else if (c == 'L')
+			o->gpus.libraries = optarg;
+		else if (parse_value(c, optarg, o, e) < 0)
+			return -1;
 	}
 	/* Leaving a chroot moves the working directory. */
 	if (!o->help && ((o->state != NULL && o->state[0] != '/') ||
 			    (o->keeper != NULL && o->keeper[0] != '/')))
 		return err_set(e, ERR_USAGE, "--state and --keeper must be absolute paths");
-	if (!o->help && (optind != argc || o->state == NULL || o->user == NULL ||
-			    o->keeper == NULL || o->uid_base == 0))
+	if (o->help)
+		return 0;
+	if (optind != argc || o->state == NULL || o->keeper == NULL)
+		return err_set(
+		    e, ERR_USAGE, "--state and --keeper are needed; see wardian-spawner --help");
+	if (geteuid() == 0 && (o->user == NULL || o->uid_base == 0))
 		return err_set(e, ERR_USAGE,
-		    "--state, --user, --uid-base and --keeper are needed; see wardian-spawner "
+		    "--user and --uid-base are needed when root starts it; see wardian-spawner "
 		    "--help");
+	if (geteuid() != 0 && (o->user != NULL || o->uid_base != 0))
+		return err_set(e, ERR_USAGE,
+		    "--user and --uid-base are root's to use: an ordinary user's spawner serves "
+		    "that user with that user's uid; start it as root, or leave them out");
 	return 0;
 }
 
-/* A caller may have ignored or blocked signals; exec keeps both, and jobs would inherit them. */
+/* A caller may have ignored or blocked signals; exec keeps both, and jobs would inherit them.  The
+ * C library keeps two of them to itself and refuses to touch those, so the kernel is asked. */
 static void
 reset_signals(void)
 {
+	const struct {
+		void *handler; /* NULL: SIG_DFL */
+		unsigned long flags;
+		void *restorer;
+		uint64_t mask;
+	} by_default = { 0 };
 	sigset_t none;
 
 	for (int sig = 1; sig < NSIG; sig++)
-		(void)signal(sig, SIG_DFL); /* not all may be set */
+		(void)syscall(SYS_rt_sigaction, sig, &by_default, NULL,
+		    sizeof(by_default.mask)); /* EINVAL for KILL and STOP, which are so anyway */
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* In the user namespace of an ordinary user's spawner every id is that user's, and is 0. */
+static void
+serve_oneself(const struct options *o, struct spawner *s)
+{
+	s->one_uid = true;
+	s->refuses = !o->weaker;
+	if (s->refuses)
+		log_error(&s->log,
+		    "no run is started: without root all tenants' jobs would share this user's "
+		    "uid; "
+		    "start the spawner as root (deploy/systemd/wardian-spawner.service), or accept "
+		    "it with the setting sandbox.weaker=allow (--weaker allow)");
+	else
+		log_warn(&s->log,
+		    "this spawner was started without root: jobs of all tenants run under this "
+		    "user's uid; wardian doctor says what else is weaker");
 }
 
 static int
@@ -146,32 +223,64 @@ find_user(const struct options *o, struct spawner *s, struct err *e)
 	return 0;
 }
 
+/* The daemon's user can put anything there, a link or a FIFO among them. */
+static int
+open_lock(const struct spawner *s, const char *name, struct err *e)
+{
+	int fd =
+	    openat(s->state_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+
+	return fd < 0 ? err_sys(e, errno, "cannot open a lock of the state directory") : fd;
+}
+
+/* Held by the descriptor, which stays open until the last of our processes ends; those of a spawner
+ * that was killed take a moment. */
+static int
+take_lock(const struct options *o, int lock, struct err *e)
+{
+	struct deadline until = deadline_in_ms(LOCK_MS);
+
+	while (flock(lock, LOCK_EX | (o->standby ? 0 : LOCK_NB)) < 0) {
+		if (errno == EINTR)
+			continue;
+		if (deadline_passed(until))
+			return err_set(
+			    e, ERR_CONFLICT, "another spawner serves this state directory");
+		(void)poll(NULL, 0, LOCK_RETRY_MS);
+	}
+	return 0;
+}
+
+/* One is enough to wait. */
+static int
+stand_by(const struct spawner *s, int *ret_fd, struct err *e)
+{
+	*ret_fd = open_lock(s, "spawner.next", e);
+	if (*ret_fd < 0)
+		return -1;
+	if (flock(*ret_fd, LOCK_EX | LOCK_NB) < 0)
+		return err_set(e, ERR_CONFLICT, "another spawner is waiting already");
+	return 0;
+}
+
 /* One spawner for one state directory; the name of our control groups comes from its identity. */
 static int
 open_state(const struct options *o, struct spawner *s, struct err *e)
 {
-	struct deadline until = deadline_in_ms(LOCK_MS);
 	struct stat st;
-	int lock;
+	int lock, next = -1;
 
 	s->state_fd = open(o->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->state_fd < 0 || fstat(s->state_fd, &st) < 0)
 		return err_sys(e, errno, "cannot open the state directory %s", o->state);
 	(void)snprintf(s->cgroup_base, sizeof(s->cgroup_base), "wardian-%jx-%jx",
 	    (uintmax_t)st.st_dev, (uintmax_t)st.st_ino); /* fits */
-	/* The daemon's user can put anything there, a link or a FIFO among them. */
-	lock = openat(s->state_fd, "spawner.lock",
-	    O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-	if (lock < 0)
-		return err_sys(e, errno, "cannot open the lock of the state directory");
-	/* Held by this descriptor, which stays open until the last of our processes ends; those of
-	 * one that was killed take a moment. */
-	while (flock(lock, LOCK_EX | LOCK_NB) < 0) {
-		if (deadline_passed(until))
-			return err_set(
-			    e, ERR_CONFLICT, "another spawner serves this state directory");
-		(void)poll(NULL, 0, LOCK_RETRY_MS);
-	}
+	if (o->standby && stand_by(s, &next, e) < 0)
+		return -1;
+	lock = open_lock(s, "spawner.lock", e);
+	if (lock < 0 || take_lock(o, lock, e) < 0)
+		return -1;
+	fd_close(&next);
 	return 0;
 }
 
@@ -234,7 +343,7 @@ load_keeper(const struct options *o, struct spawner *s, struct err *e)
 }
 
 static int
-drop_privileges(struct err *e)
+drop_privileges(uint64_t caps, struct err *e)
 {
 	struct rlimit files, raised;
 
@@ -254,7 +363,7 @@ drop_privileges(struct err *e)
 	if (unshare(CLONE_NEWNET) < 0)
 		return err_sys(
 		    e, errno, "cannot leave the network; the spawner must be started as root");
-	if (caps_keep(spawner_caps) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+	if (caps_keep(caps) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(e, errno, "cannot drop capabilities");
 	return 0;
 }
@@ -262,14 +371,20 @@ drop_privileges(struct err *e)
 static int
 spawner_open(const struct options *o, struct spawner *s, struct err *e)
 {
-	if (geteuid() != 0)
-		return err_set(
-		    e, ERR_DENIED, "the spawner builds sandboxes and must be started as root");
-	if (own_root_take(e) < 0)
+	const bool root = geteuid() == 0;
+
+	if ((!root && own_user_take(e) < 0) || own_root_take(e) < 0)
 		return -1;
-	if (find_user(o, s, e) < 0 || open_state(o, s, e) < 0 || load_keeper(o, s, e) < 0)
+	if (!root)
+		serve_oneself(o, s);
+	else if (find_user(o, s, e) < 0)
 		return -1;
-	if (drop_privileges(e) < 0)
+	if (open_state(o, s, e) < 0 || load_keeper(o, s, e) < 0)
+		return -1;
+	if (gpu_host_open(&o->gpus, &s->gpus, e) < 0)
+		return -1;
+	s->warm = (size_t)o->warm;
+	if (drop_privileges(root ? spawner_caps : spawner_caps | one_uid_caps, e) < 0)
 		return -1;
 	return open_socket(s, e);
 }
@@ -279,11 +394,15 @@ spawner_open(const struct options *o, struct spawner *s, struct err *e)
 static pid_t
 start_worker(const struct spawner *s)
 {
+	const pid_t monitor = getpid();
 	pid_t pid = fork();
 
-	if (pid == 0)
-		_exit(worker_main(s));
-	return pid;
+	if (pid != 0)
+		return pid;
+	/* It ends with the monitor, even with one that is dead already. */
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != monitor)
+		_exit(1);
+	_exit(worker_main(s));
 }
 
 /* Reaps whatever has ended; true with the worker's status when it is among them. */
@@ -381,6 +500,17 @@ go_background(const struct spawner *s)
 	return read(ready[0], &byte, 1) == 1 ? 0 : 1;
 }
 
+/* 0 in the child, which nobody waits for. */
+static pid_t
+leave_caller(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		(void)setsid();
+	return pid;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -393,6 +523,7 @@ main(int argc, char **argv)
 		.log = { .sink = &sink, .component = "spawner" } };
 	struct err e = { 0 };
 	struct options o;
+	int rc;
 
 	if (parse_options(argc, argv, &o, &e) < 0) {
 		(void)fprintf(stderr, "wardian-spawner: %s\n", e.msg);
@@ -403,11 +534,16 @@ main(int argc, char **argv)
 	(void)close_range(STDERR_FILENO + 1, ~0u, 0);
 	reset_signals();
 	(void)umask(0);
+	if (o.standby && leave_caller() != 0)
+		return 0;
 	if (spawner_open(&o, &s, &e) < 0) {
 		log_err(&s.log, LOG_LEVEL_ERROR, &e, "start");
 		return err_exit_status(e.code);
 	}
 	if (chdir("/") < 0)
-		return 1;
-	return o.foreground ? run_monitor(&s, -1) : go_background(&s);
+		rc = 1;
+	else
+		rc = o.foreground || o.standby ? run_monitor(&s, -1) : go_background(&s);
+	gpu_host_free(s.gpus);
+	return rc;
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A run, from START to the removal of its control groups.  The keeper reports on a socket that it
- * was executed or why it was not; its end is seen on a pidfd, which also works for keepers that an
- * earlier worker started.  The order, without which a keeper ends by itself, is sent last, when the
- * keeper can be found again: a worker that dies on the way leaves nothing alive behind.
+ * A run, from START to the end of its cell.  START finds the run's directory, takes control groups
+ * and a cell, and sends the cell its order with everything that it needs.  What follows are the
+ * cell's own words: STARTED, or FAILED with a reason, and ENDED when the record is in place.  That
+ * one is passed on at once; what is left, the end of the cell and the return of the groups, nobody
+ * waits for: the cell stays until a quiet moment, or until a few of them have come together.  A
+ * cell that ends without a word is seen on its pidfd, which also works for keepers that an earlier
+ * worker started.
  */
 #include "spawner_internal.h"
 
@@ -11,9 +14,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
@@ -21,8 +24,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* After the keeper's end its groups are empty; what takes longer is the kernel's own work. */
-enum { REMOVE_TIMEOUT_MS = 10000 };
+/* How long a child that said nothing may take to end: the kernel tears its namespaces down. */
+enum { STRAY_MS = 10000, TRIES = 3 };
+
+/* What takes a sandbox down is as much work as what builds one, and takes the processors from runs
+ * that begin just then.  Neither many nor long: its memory is still in use. */
+enum { LINGER_MS = 5, LINGERERS = 8 };
 
 /* --- the table ------------------------------------------------------------------------------ */
 
@@ -37,19 +44,22 @@ struct run *
 run_find(struct worker *w, const struct sandbox_run_id *id)
 {
 	for (size_t i = 0; i < w->runs_end; i++)
-		if (w->runs[i].state != RUN_NONE && same_run(&w->runs[i].id, id))
+		if (w->runs[i].state == RUN_LIVE && same_run(&w->runs[i].id, id))
 			return &w->runs[i];
 	return NULL;
 }
 
 struct run *
-run_add(struct worker *w, const struct sandbox_run_id *id)
+run_add(struct worker *w, enum run_state state)
 {
 	for (size_t i = 0; i < RUNS_MAX; i++) {
 		if (w->runs[i].state != RUN_NONE)
 			continue;
-		w->runs[i] =
-		    (struct run){ .state = RUN_LIVE, .id = *id, .pidfd = -1, .status_fd = -1 };
+		w->runs[i] = (struct run){ .state = state,
+			.pidfd = -1,
+			.status_fd = -1,
+			.scratch_fd = -1,
+			.zygote = ZYGOTES_MAX };
 		w->n_runs++;
 		if (i >= w->runs_end)
 			w->runs_end = i + 1;
@@ -61,15 +71,21 @@ run_add(struct worker *w, const struct sandbox_run_id *id)
 void
 run_drop(struct worker *w, struct run *r)
 {
+	/* Made, maybe, and ended without a word: its number is not known. */
+	if (r->unborn) {
+		w->n_unborn--;
+		w->strays = deadline_in_ms(STRAY_MS);
+	}
 	fd_close(&r->pidfd);
 	fd_close(&r->status_fd);
+	fd_close(&r->scratch_fd);
 	r->state = RUN_NONE;
 	w->n_runs--;
 	while (w->runs_end > 0 && w->runs[w->runs_end - 1].state == RUN_NONE)
 		w->runs_end--;
 }
 
-static int
+int
 fault_at(struct fault *f, enum sandbox_step step, int sys)
 {
 	*f = (struct fault){ .step = step, .sys = sys };
@@ -78,212 +94,202 @@ fault_at(struct fault *f, enum sandbox_step step, int sys)
 
 /* --- starting ------------------------------------------------------------------------------- */
 
-/* What a start holds until the sandbox has its own copies. */
+/* The daemon gives each device to one run; a second one that asks is a fault of its. */
+static bool
+gpus_are_free(const struct worker *w, uint64_t gpus)
+{
+	for (size_t i = 0; i < w->runs_end; i++)
+		if (w->runs[i].state == RUN_LIVE && (w->runs[i].gpus & gpus) != 0)
+			return false;
+	return true;
+}
+
+static int
+take_group(
+    struct worker *w, const struct sandbox_request *q, struct cgroup_pooled **ret, struct fault *f)
+{
+	AUTO_FD int usr_fd = -1;
+	struct err e = { 0 };
+
+	if (cgroup_extras_wanted(q))
+		usr_fd = open("/usr", O_PATH | O_CLOEXEC); /* roots of tenants lie with the state */
+	if (cgroup_pool_take(
+		&w->pool, q->uid_slot, q, (const int[]){ w->s->state_fd, usr_fd }, ret, &e) == 0)
+		return 0;
+	log_err(&w->log, LOG_LEVEL_WARN, &e, "control groups of a run");
+	return fault_at(f, e.sys == ENODEV ? SANDBOX_STEP_CPU_SET : SANDBOX_STEP_CGROUP, e.sys);
+}
+
+/* A cell that waits, or a new one; r comes to be in either case. */
+static int
+take_cell(struct worker *w, const struct sandbox_request *q, struct run **ret, struct fault *f)
+{
+	struct run *r = NULL;
+	size_t zygote;
+
+	if (zygote_get(w, q, &zygote, f) < 0)
+		return -1;
+	if (cpu_set_empty(q->cpu_set))
+		r = zygote_take_warm(w, zygote, &q->limits);
+	if (r == NULL) {
+		r = run_add(w, RUN_LIVE);
+		if (r == NULL)
+			return fault_at(f, SANDBOX_STEP_CLONE, EAGAIN);
+		r->scratch_bytes = q->limits.scratch_bytes;
+		r->scratch_files = q->limits.scratch_files;
+		r->late_filter = !cpu_set_empty(q->cpu_set);
+		if (zygote_ask(w, zygote, r, f) < 0) {
+			run_drop(w, r);
+			return -1;
+		}
+	}
+	*ret = r;
+	return 0;
+}
+
+/* What a start holds until there is a cell that holds it. */
 struct start {
-	struct box box;
-	struct cgroup group;
-	uint32_t stat_version[CGROUP_STATS];
-	size_t n_enter;
-	int own_status_fd;
-	char path[ID_RUN_PATH_SIZE];
-	char name[ID_RUN_PATH_SIZE];
+	const struct sandbox_request *q;
+	int run_fd, out_fd;
+	struct cgroup_pooled *group;
 };
 
-static void
-start_close(struct start *st)
-{
-	cgroup_close(&st->group);
-	fd_close(&st->box.run_fd);
-	fd_close(&st->box.out_fd);
-	fd_close(&st->box.status_fd);
-	fd_close(&st->own_status_fd);
-	for (size_t i = 0; i < CGROUP_TREES_MAX; i++)
-		fd_close(&st->box.enter_fd[i]);
-	for (size_t i = 0; i < CGROUP_STATS; i++)
-		fd_close(&st->box.stat_fd[i]);
-}
-
-static void
-start_init(struct start *st, const struct worker *w, const struct sandbox_request *q)
-{
-	*st = (struct start){ .own_status_fd = -1 };
-	st->box = (struct box){ .path = st->path,
-		.limits = &q->limits,
-		.uid = w->s->uid_base + q->uid_slot * KEEPER_UIDS,
-		.group = w->s->group,
-		.run_fd = -1,
-		.out_fd = -1,
-		.status_fd = -1,
-		.filter_fd = w->filter_fd,
-		.keeper_fd = w->s->keeper_fd,
-		.userns_fd = -1 };
-	memset(st->box.enter_fd, -1, sizeof(st->box.enter_fd));
-	memset(st->box.stat_fd, -1, sizeof(st->box.stat_fd));
-	(void)id_run_path(q->id.tenant, q->id.run, q->id.epoch, st->path);
-	(void)sandbox_run_name(&q->id, st->name);
-}
-
+/* out/ for the keeper, and groups for the simulation. */
 static int
-open_run_dir(
-    struct start *st, const struct worker *w, const struct sandbox_request *q, struct fault *f)
+make_parts(struct worker *w, struct start *st, struct fault *f)
 {
-	st->box.run_fd = run_dir_open(w->s, &q->id);
-	if (st->box.run_fd < 0)
+	const uid_t owner = tenant_uid(w->s, st->q->uid_slot);
+
+	if (run_out_make(w->s, st->run_fd, owner, &st->out_fd) < 0)
 		return fault_at(f, SANDBOX_STEP_RUN_DIR, errno);
-	if (run_dir_has_exit(st->box.run_fd))
-		return fault_at(f, SANDBOX_STEP_RUN_DIR, EEXIST);
-	return 0;
+	if (take_group(w, st->q, &st->group, f) == 0)
+		return 0;
+	run_out_remove(st->run_fd);
+	return -1;
+}
+
+/* With the socket closed the cell ends by itself. */
+static void
+undo(struct worker *w, struct run *r)
+{
+	fd_close(&r->status_fd);
+	r->state = RUN_OVER;
+	if (r->pid == 0)
+		run_drop(w, r);
+}
+
+static void
+fill_fds(const struct worker *w, const struct start *st, int ret[static KEEPER_ORDER_FDS])
+{
+	const struct cgroup_pooled *g = st->group;
+
+	for (int i = 0; i < KEEPER_ORDER_FDS; i++)
+		ret[i] = w->null_fd;
+	ret[0] = st->run_fd;
+	ret[KEEPER_FD_OUT - KEEPER_FD_RUN] = st->out_fd;
+	for (size_t i = 0; i < g->n_enter; i++)
+		ret[KEEPER_FD_ENTER - KEEPER_FD_RUN + (int)i] = g->enter_fd[i];
+	for (int i = 0; i < CGROUP_STATS; i++)
+		if (g->stat_fd[i] >= 0)
+			ret[KEEPER_FD_STAT - KEEPER_FD_RUN + i] = g->stat_fd[i];
 }
 
 static int
-make_groups(struct start *st, const struct worker *w, struct fault *f)
+send_order(const struct worker *w, const struct start *st, const struct run *r)
 {
-	struct err e = { 0 };
-
-	if (!w->complete)
-		return fault_at(f, SANDBOX_STEP_CGROUP, ENOTSUP);
-	if (cgroup_make(&w->host, st->name, &st->group, &e) < 0 ||
-	    cgroup_limit(&st->group, st->box.limits, &e) < 0 ||
-	    cgroup_open_enter(&st->group, st->box.enter_fd, &st->n_enter, &e) < 0) {
-		log_err(&w->log, LOG_LEVEL_WARN, &e, "control groups of a run");
-		return fault_at(f, SANDBOX_STEP_CGROUP, e.sys);
-	}
-	cgroup_open_stats(&st->group, st->box.stat_fd, st->stat_version);
-	return 0;
-}
-
-static int
-open_status(struct start *st, struct fault *f)
-{
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return fault_at(f, SANDBOX_STEP_CLONE, errno);
-	st->own_status_fd = pair[0];
-	st->box.status_fd = pair[1];
-	return 0;
-}
-
-static int
-clone_box(struct start *st, struct run *r, struct fault *f)
-{
-	int pidfd = -1;
-	struct clone_args args = {
-		.flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND | CLONE_NEWPID | CLONE_NEWNS |
-			 CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP,
-		.pidfd = (uintptr_t)&pidfd,
-		.exit_signal = SIGCHLD,
-	};
-	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-
-	if (pid < 0)
-		return fault_at(f, SANDBOX_STEP_CLONE, errno);
-	if (pid == 0) {
-		/* The other end must be this process's alone, so that the worker's death is seen.
-		 */
-		fd_close(&st->own_status_fd);
-		box_main(&st->box);
-	}
-	r->pid = pid;
-	r->pidfd = pidfd;
-	r->status_fd = fd_take(&st->own_status_fd);
-	fd_close(&st->box.status_fd);
-	return 0;
-}
-
-static int
-send_order(const struct start *st, const struct run *r, struct fault *f)
-{
+	const struct sandbox_request *q = st->q;
+	const struct cgroup_pooled *g = st->group;
 	struct keeper_order order = { .magic = KEEPER_ORDER_MAGIC,
 		.version = KEEPER_VERSION,
-		.id = r->id,
-		.limits = *st->box.limits,
-		.n_enter = (uint32_t)st->n_enter };
+		.id = q->id,
+		.limits = q->limits,
+		.n_enter = (uint32_t)g->n_enter };
+	int fds[KEEPER_ORDER_FDS];
+	union {
+		char bytes[CMSG_SPACE(sizeof(fds))];
+		struct cmsghdr head;
+	} control = { .head = { .cmsg_len = CMSG_LEN(sizeof(fds)),
+			  .cmsg_level = SOL_SOCKET,
+			  .cmsg_type = SCM_RIGHTS } };
+	struct iovec iov = { &order, sizeof(order) };
+	const struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
 
-	memcpy(order.stat_version, st->stat_version, sizeof(order.stat_version));
-	/* EPIPE: the child failed already and has said why. */
-	if (send(r->status_fd, &order, sizeof(order), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
-	    errno != EPIPE)
-		return fault_at(f, SANDBOX_STEP_KEEPER, errno);
-	return 0;
+	memcpy(order.stat_version, g->stat_version, sizeof(order.stat_version));
+	memcpy(order.before, g->before, sizeof(order.before));
+	memcpy(order.cpu_set, q->cpu_set, sizeof(order.cpu_set));
+	(void)snprintf(order.group, sizeof(order.group), "%.*s", KEEPER_GROUP_SIZE - 1,
+	    g->name); /* the pool's own names are shorter */
+	fill_fds(w, st, fds);
+	memcpy(CMSG_DATA(&control.head), fds, sizeof(fds));
+	return sendmsg(r->status_fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(order) ? 0 : -1;
 }
 
-/* Everything after the clone. */
+/* A cell or a zygote that somebody killed a moment ago shows here first: another one is tried. */
 static int
-release_box(struct worker *w, struct start *st, struct run *r, struct fault *f)
+give_order(struct worker *w, const struct start *st, struct run *r, struct fault *f)
 {
-	size_t slot = (size_t)(r - w->runs);
-	struct err e = { 0 };
-
-	if (run_out_give(w->s, st->box.out_fd, r, st->box.uid, &e) < 0)
-		return fault_at(f, SANDBOX_STEP_RUN_DIR, e.sys);
-	if (fd_nonblock(r->status_fd, &e) < 0 ||
-	    worker_watch(w, r->status_fd, WATCH_STATUS, slot, &e) < 0 ||
-	    worker_watch(w, r->pidfd, WATCH_PIDFD, slot, &e) < 0)
-		return fault_at(f, SANDBOX_STEP_CLONE, e.sys);
-	return send_order(st, r, f);
+	for (int i = 0; i < TRIES; i++) {
+		if (r == NULL && take_cell(w, st->q, &r, f) < 0) {
+			if (f->sys != EPIPE)
+				return -1;
+			continue;
+		}
+		r->id = st->q->id;
+		r->gpus = st->q->gpus;
+		if (send_order(w, st, r) == 0) {
+			r->group = st->group;
+			(void)snprintf(r->group_name, sizeof(r->group_name), "%s", st->group->name);
+			return 0;
+		}
+		(void)fault_at(f, SANDBOX_STEP_KEEPER, errno); /* -1 */
+		undo(w, r);
+		r = NULL;
+	}
+	return -1;
 }
 
+/* The cell comes first: while the zygote makes it, the rest is made here. */
 static int
-build(struct worker *w, struct start *st, const struct sandbox_request *q, struct run *r,
-    struct fault *f)
+start_in(struct worker *w, struct start *st, struct fault *f)
 {
-	struct err e = { 0 };
+	struct run *r = NULL;
 
-	if (run_out_make(st->box.run_fd, &st->box.out_fd) < 0)
-		return fault_at(f, SANDBOX_STEP_RUN_DIR, errno);
-	if (make_groups(st, w, f) < 0)
+	if (take_cell(w, st->q, &r, f) < 0 && f->sys != EPIPE)
 		return -1;
-	if (userns_get(w, q->uid_slot, &st->box.userns_fd, &e) < 0) {
-		log_err(&w->log, LOG_LEVEL_WARN, &e, "user namespace of a tenant");
-		return fault_at(f, SANDBOX_STEP_USER_MAP, e.sys);
-	}
-	if (open_status(st, f) < 0 || clone_box(st, r, f) < 0)
+	if (make_parts(w, st, f) < 0) {
+		if (r != NULL)
+			undo(w, r);
 		return -1;
-	return release_box(w, st, r, f);
-}
-
-static void
-reap(struct run *r, int options)
-{
-	siginfo_t info;
-
-	/* ECHILD: an adopted keeper is the monitor's to reap. */
-	while (waitid(P_PIDFD, (id_t)r->pidfd, &info, WEXITED | options) < 0 && errno == EINTR)
-		;
-}
-
-/* Leaves nothing of a start that failed; an out/ that was there before is not touched. */
-static void
-undo(struct worker *w, struct start *st, struct run *r)
-{
-	if (r->pidfd >= 0) {
-		run_signal(r, SIGKILL);
-		reap(r, 0);
 	}
-	cgroup_close(&st->group);
-	if (!cgroup_remove(&w->host, st->name))
-		log_warn(&w->log, "control groups of %s stay until the next start", st->name);
-	if (st->box.out_fd >= 0)
-		run_out_remove(st->box.run_fd);
+	if (give_order(w, st, r, f) == 0)
+		return 0;
+	cgroup_pool_put(&w->pool, st->group, true);
+	run_out_remove(st->run_fd);
+	return -1;
 }
 
 int
 run_start(struct worker *w, const struct sandbox_request *q, struct fault *f)
 {
-	struct start st;
-	struct run *r = NULL;
+	struct start st = { .q = q, .out_fd = -1 };
 	int rc;
 
-	start_init(&st, w, q);
-	rc = open_run_dir(&st, w, q, f);
-	if (rc == 0 && (r = run_add(w, &q->id)) == NULL)
-		rc = fault_at(f, SANDBOX_STEP_CLONE, EAGAIN);
-	if (r != NULL && (rc = build(w, &st, q, r, f)) < 0) {
-		undo(w, &st, r);
-		run_drop(w, r);
-	}
-	start_close(&st);
+	if ((w->weak & SANDBOX_WEAK_REFUSED) != 0)
+		return w->s->refuses ? fault_at(f, SANDBOX_STEP_USER_MAP, EPERM)
+				     : fault_at(f, SANDBOX_STEP_CGROUP, ENOTSUP);
+	if (q->gpus != 0 && !gpus_are_free(w, q->gpus))
+		return fault_at(f, SANDBOX_STEP_GPU, EBUSY);
+	st.run_fd = run_dir_open(w->s, &q->id);
+	if (st.run_fd < 0)
+		return fault_at(f, SANDBOX_STEP_RUN_DIR, errno);
+	rc = faccessat(st.run_fd, "out", F_OK, AT_SYMLINK_NOFOLLOW) == 0
+		 ? fault_at(f, SANDBOX_STEP_RUN_DIR, EEXIST)
+		 : start_in(w, &st, f);
+	fd_close(&st.out_fd);
+	fd_close(&st.run_fd);
 	return rc;
 }
 
@@ -302,86 +308,128 @@ tell(struct worker *w, const struct run *r, enum sandbox_event_kind kind)
 	conn_tell_newest(w, &ev);
 }
 
-void
-run_signal(struct run *r, int sig)
+static void
+send_signal(const struct run *r, int sig)
 {
-	if (r->pidfd >= 0)
-		(void)syscall(
-		    SYS_pidfd_send_signal, r->pidfd, sig, NULL, 0); /* ESRCH: it is over */
+	(void)syscall(SYS_pidfd_send_signal, r->pidfd, sig, NULL, 0); /* ESRCH: it is over */
 }
 
-void
-run_status_readable(struct worker *w, size_t slot)
+static int
+born(struct worker *w, struct run *r, const struct ucred *who)
 {
-	struct run *r = &w->runs[slot];
-	char bytes[sizeof(struct keeper_report) + 1];
-	struct keeper_report report;
+	const size_t slot = (size_t)(r - w->runs);
+	const uid_t uid = tenant_uid(w->s, r->slot);
 	struct err e = { 0 };
-	ssize_t n;
 
-	if (r->state != RUN_LIVE || r->status_fd < 0)
-		return;
-	n = recv(r->status_fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n > 0 && keeper_report_decode(bytes, (size_t)n, &report, &e) == 0) {
-		r->fault = (struct fault){ .step = report.step, .sys = report.sys };
-		if (report.kind == KEEPER_STARTED && !r->started) {
-			r->started = true;
-			tell(w, r, SANDBOX_STARTED);
-		}
-		return;
+	/* The kernel's word for whom the cell has become. */
+	if (who->pid <= 1 || who->uid != uid || r->pid != 0) {
+		r->fault = (struct fault){ SANDBOX_STEP_CREDENTIALS, EPERM };
+		return -1;
 	}
-	if (n > 0)
-		log_err(&w->log, LOG_LEVEL_ERROR, &e, "a keeper's report");
-	fd_close(&r->status_fd); /* its end is the pidfd's to tell */
+	r->pidfd = pidfd_open(who->pid, 0);
+	if (r->pidfd < 0 || worker_watch(w, r->pidfd, WATCH_PIDFD, slot, &e) < 0) {
+		r->fault = (struct fault){ SANDBOX_STEP_CLONE, errno };
+		fd_close(&r->pidfd);
+		return -1;
+	}
+	r->pid = who->pid;
+	r->unborn = false;
+	w->n_unborn--;
+	if (r->signal != 0)
+		send_signal(r, r->signal);
+	return 0;
 }
+
+/* What came with a record. */
+struct extras {
+	struct ucred who; /* pid 0: nobody */
+	int fd;           /* -1: none */
+};
 
 static void
-remove_groups(struct worker *w, struct run *r)
+take_extras(struct msghdr *m, struct extras *ret)
 {
-	char name[ID_RUN_PATH_SIZE];
-
-	if (cgroup_remove(&w->host, sandbox_run_name(&r->id, name))) {
-		run_drop(w, r);
-		return;
-	}
-	if (r->state == RUN_LIVE) {
-		r->state = RUN_REMOVING;
-		r->give_up = deadline_in_ms(REMOVE_TIMEOUT_MS);
-	} else if (deadline_passed(r->give_up)) {
-		log_warn(&w->log, "control groups of %s stay until the next start", name);
-		run_drop(w, r);
+	*ret = (struct extras){ .fd = -1 };
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
+		if (c->cmsg_level != SOL_SOCKET)
+			continue;
+		if (c->cmsg_type == SCM_CREDENTIALS && c->cmsg_len == CMSG_LEN(sizeof(ret->who)))
+			memcpy(&ret->who, CMSG_DATA(c), sizeof(ret->who));
+		else if (c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(ret->fd)))
+			memcpy(&ret->fd, CMSG_DATA(c), sizeof(ret->fd));
 	}
 }
 
-bool
-run_retry_removals(struct worker *w)
+/* One record: 1, 0 when there is none now, -1 at the end or for nonsense. */
+static int
+receive(const struct run *r, struct keeper_report *ret, struct extras *x)
 {
-	bool more = false;
+	union {
+		char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	char bytes[sizeof(*ret) + 1];
+	struct iovec iov = { bytes, sizeof(bytes) };
+	struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
+	struct err ignored = { 0 }; /* a keeper that talks nonsense is not heard any more */
+	ssize_t n = recvmsg(r->status_fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
-	for (size_t i = 0; i < w->runs_end; i++) {
-		if (w->runs[i].state == RUN_REMOVING)
-			remove_groups(w, &w->runs[i]);
-		more = more || w->runs[i].state == RUN_REMOVING;
-	}
-	return more;
+	/* That it ended with an order unread is told first, and once; its words lie behind. */
+	if (n < 0 && errno == ECONNRESET)
+		n = recvmsg(r->status_fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n <= 0)
+		return -1;
+	take_extras(&m, x);
+	if (keeper_report_decode(bytes, (size_t)n, ret, &ignored) == 0)
+		return 1;
+	fd_close(&x->fd);
+	return -1;
 }
 
-/* The sandbox is gone.  Without a start and without a record it never was: nothing is left of it.
- */
+static int
+on_report(struct worker *w, struct run *r, const struct keeper_report *report, struct extras *x)
+{
+	switch ((enum keeper_report_kind)report->kind) {
+	case KEEPER_READY:
+		if (born(w, r, &x->who) < 0)
+			return -1;
+		if (r->state == RUN_WARM)
+			r->scratch_fd = fd_take(&x->fd);
+		return 0;
+	case KEEPER_STARTED:
+		if (r->state == RUN_LIVE && !r->started)
+			tell(w, r, SANDBOX_STARTED);
+		r->started = true;
+		return 0;
+	case KEEPER_ENDED:
+		if (r->state == RUN_LIVE && !r->started && report->step == SANDBOX_STEP_NONE)
+			tell(w, r, SANDBOX_STARTED); /* it was too short to be told before */
+		if (r->state == RUN_LIVE)
+			tell(w, r, SANDBOX_ENDED);
+		r->state = RUN_OVER;
+		if (w->n_ended++ == 0)
+			w->dismiss = deadline_in_ms(LINGER_MS);
+		return 0;
+	case KEEPER_FAILED:
+		r->fault = (struct fault){ .step = report->step, .sys = report->sys };
+		return 0;
+	}
+	return -1;
+}
+
+/* The sandbox is gone and has not said how.  Without a start and without a record it never was:
+ * nothing is left of it. */
 static void
 finish(struct worker *w, struct run *r)
 {
 	AUTO_FD int run_fd = run_dir_open(w->s, &r->id);
-	AUTO_FD int out_fd = -1;
 
 	if (r->started || run_fd < 0 || run_dir_has_exit(run_fd)) {
-		if (run_fd >= 0)
-			out_fd =
-			    openat(run_fd, "out", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (out_fd >= 0)
-			(void)unlinkat(out_fd, "keeper", 0); /* names a process that is over */
 		r->fault = (struct fault){ 0 };
 		tell(w, r, SANDBOX_ENDED);
 		return;
@@ -392,35 +440,109 @@ finish(struct worker *w, struct run *r)
 	tell(w, r, SANDBOX_FAILED);
 }
 
+/* Nothing of it is left. */
+static void
+over(struct worker *w, struct run *r)
+{
+	const bool clean = r->state == RUN_OVER && !r->killed;
+
+	if (r->state == RUN_LIVE)
+		finish(w, r);
+	if (r->state == RUN_WARM)
+		w->n_warm--;
+	if (r->group != NULL)
+		cgroup_pool_put(&w->pool, r->group, clean);
+	else if (r->group_name[0] != '\0')
+		cgroup_pool_remove(&w->pool, r->group_name);
+	run_drop(w, r);
+}
+
+void
+run_status_readable(struct worker *w, size_t slot)
+{
+	struct run *r = &w->runs[slot];
+	struct keeper_report report;
+	struct extras x;
+	int rc;
+
+	if (r->state == RUN_NONE || r->status_fd < 0)
+		return;
+	while ((rc = receive(r, &report, &x)) > 0) {
+		rc = on_report(w, r, &report, &x);
+		fd_close(&x.fd);
+		if (rc < 0)
+			break;
+	}
+	if (rc == 0)
+		return;
+	fd_close(&r->status_fd); /* the end of a cell that is known is the pidfd's to tell */
+	if (r->pid != 0)
+		return;
+	if (r->fault.step == SANDBOX_STEP_NONE)
+		r->fault = zygote_fault(w, r->zygote);
+	over(w, r);
+}
+
 void
 run_pidfd_readable(struct worker *w, size_t slot)
 {
 	struct run *r = &w->runs[slot];
-	struct pollfd over = { .fd = r->pidfd, .events = POLLIN };
+	struct pollfd gone = { .fd = r->pidfd, .events = POLLIN };
+	siginfo_t info;
 
 	/* An event that came late may be about the slot's last run. */
-	if (r->state != RUN_LIVE || poll(&over, 1, 0) != 1)
+	if (r->state == RUN_NONE || r->pidfd < 0 || poll(&gone, 1, 0) != 1)
 		return;
 	/* What it said last may still be unread. */
 	run_status_readable(w, slot);
-	reap(r, WNOHANG);
-	finish(w, r);
-	fd_close(&r->pidfd);
-	fd_close(&r->status_fd);
-	remove_groups(w, r);
+	/* ECHILD: an adopted keeper is the monitor's to reap. */
+	while (waitid(P_PIDFD, (id_t)r->pidfd, &info, WEXITED | WNOHANG) < 0 && errno == EINTR)
+		;
+	over(w, r);
+}
+
+void
+run_dismiss(struct worker *w)
+{
+	for (size_t i = 0; i < w->runs_end && w->n_ended > 0; i++)
+		if (w->runs[i].state == RUN_OVER)
+			fd_close(&w->runs[i].status_fd);
+	w->n_ended = 0;
+	w->dismiss = (struct deadline){ 0 };
+}
+
+void
+run_dismiss_due(struct worker *w)
+{
+	if (w->n_ended >= LINGERERS || deadline_passed(w->dismiss))
+		run_dismiss(w);
+}
+
+void
+run_signal(struct worker *w, struct run *r, int sig)
+{
+	/* Its first word may be unread. */
+	if (r->pid == 0)
+		run_status_readable(w, (size_t)(r - w->runs));
+	if (r->state != RUN_LIVE)
+		return;
+	if (r->pid != 0) {
+		send_signal(r, sig);
+	} else if (sig == SIGKILL) {
+		fd_close(&r->status_fd); /* upon which it ends */
+		over(w, r);
+	} else if (sig != SIGCONT) {
+		r->signal = sig; /* the last one counts */
+	}
 }
 
 int
 run_purge(struct worker *w, const struct sandbox_run_id *id, struct fault *f)
 {
 	AUTO_FD int run_fd = -1;
-	char name[ID_RUN_PATH_SIZE];
-	struct run *r = run_find(w, id);
 
-	if (r != NULL && r->state == RUN_LIVE)
+	if (run_find(w, id) != NULL)
 		return fault_at(f, SANDBOX_STEP_RECORD, EBUSY);
-	if (!cgroup_remove(&w->host, sandbox_run_name(id, name)))
-		return fault_at(f, SANDBOX_STEP_CGROUP, EBUSY);
 	run_fd = run_dir_open(w->s, id);
 	if (run_fd >= 0 && !run_dir_has_exit(run_fd))
 		run_out_remove(run_fd);

@@ -7,17 +7,16 @@
 #include "spawner_internal.h"
 
 #include "fd.h"
-#include "parse.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* The daemon's group may read and remove what the keeper leaves. */
 enum { OUT_MODE = 02770 };
 
 int
@@ -60,7 +59,7 @@ run_dir_has_exit(int run_fd)
 }
 
 int
-run_out_make(int run_fd, int *ret_fd)
+run_out_make(const struct spawner *s, int run_fd, uid_t owner, int *ret_fd)
 {
 	AUTO_FD int fd = -1;
 	struct stat st;
@@ -76,50 +75,10 @@ run_out_make(int run_fd, int *ret_fd)
 		errno = EPERM;
 		return -1;
 	}
+	/* mkdir(2) does not make the set-group-ID bit. */
+	if (fchown(fd, owner, s->group) < 0 || fchmod(fd, OUT_MODE) < 0)
+		return -1;
 	*ret_fd = fd_take(&fd);
-	return 0;
-}
-
-int64_t
-process_start_ticks(pid_t pid)
-{
-	AUTO_FREE char *text = NULL;
-	struct err ignored = { 0 };
-	char path[32];
-	int64_t ticks;
-	char *at;
-	size_t n;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	if (fd_read_file(AT_FDCWD, path, 4096, &text, &n, &ignored) < 0 || n == 0)
-		return -1;
-	at = strrchr(text, ')'); /* the name before it may hold anything */
-	for (int field = 2; field < 22 && at != NULL; field++)
-		at = strchr(at + 1, ' ');
-	if (at == NULL)
-		return -1;
-	at++;
-	at[strcspn(at, " \n")] = '\0';
-	return parse_i64(at, 0, INT64_MAX, &ticks, &ignored) < 0 ? -1 : ticks;
-}
-
-int
-run_out_give(const struct spawner *s, int out_fd, const struct run *r, uid_t owner, struct err *e)
-{
-	const struct sandbox_keeper_file file = { .magic = KEEPER_FILE_MAGIC,
-		.version = KEEPER_VERSION,
-		.pid = r->pid,
-		.start_ticks = process_start_ticks(r->pid),
-		.id = r->id };
-	AUTO_FD int fd = openat(out_fd, "keeper", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-
-	if (fd < 0)
-		return err_sys(e, errno, "cannot create the keeper file");
-	if (fd_write_all(fd, &file, sizeof(file), e) < 0)
-		return -1;
-	/* The change of owner clears the set-group-ID bit, so it comes first. */
-	if (fchown(out_fd, owner, s->group) < 0 || fchmod(out_fd, OUT_MODE) < 0)
-		return err_sys(e, errno, "cannot hand over the output of a run");
 	return 0;
 }
 
@@ -127,7 +86,7 @@ run_out_give(const struct spawner *s, int out_fd, const struct run *r, uid_t own
 void
 run_out_remove(int run_fd)
 {
-	static const char *const names[] = { "keeper", "log", "log.index" };
+	static const char *const names[] = { "log", "log.index" };
 	AUTO_FD int out_fd = open_out(run_fd);
 
 	if (out_fd < 0)

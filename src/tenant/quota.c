@@ -147,6 +147,7 @@ read_use(struct db *db, struct tenant_id tenant, struct uuid project, struct are
 		DB_I64("jobs_per_day", &used[QUOTA_JOBS_PER_DAY]),
 		DB_I64("jobs_running", &used[QUOTA_JOBS_RUNNING]), DB_I64("cpu_milli", &cpu_milli),
 		DB_I64("memory_bytes", &used[QUOTA_MEMORY_BYTES]),
+		DB_I64("gpus", &used[QUOTA_GPUS]),
 		DB_I64("storage_bytes", &used[QUOTA_STORAGE_BYTES]),
 		DB_I64("projects", &used[QUOTA_PROJECTS]), DB_I64("users", &used[QUOTA_USERS]),
 		DB_I64("roles", &used[QUOTA_ROLES]),

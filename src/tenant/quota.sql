@@ -33,6 +33,9 @@ select
 	(select coalesce(sum(u.memory_bytes), 0)::bigint from job_use u
 	 where u.tenant_id = $1::uuid
 	   and ($2::uuid is null or u.project_id = $2::uuid)) as memory_bytes,
+	(select coalesce(sum(u.gpus), 0)::bigint from job_use u
+	 where u.tenant_id = $1::uuid
+	   and ($2::uuid is null or u.project_id = $2::uuid)) as gpus,
 	(select coalesce(sum(u.output_bytes), 0)::bigint from job_use u
 	 where u.tenant_id = $1::uuid
 	   and ($2::uuid is null or u.project_id = $2::uuid)) as storage_bytes,

@@ -78,6 +78,10 @@ static const struct table tables[] = {
 	    "output_bytes, log_truncated",
 	    ", " JOB ", 1, " NODE ", 'exited', 0, 0, now(), 1, 1, 1, 1, 1, 1, 1, 1, false",
 	    "outcome" },
+	{ "attempt_usage", { "S", "SI", "SD" },
+	    ", job_id, epoch, at_ms, cpu_ns, throttled_ns, memory_bytes, processes, io_read_bytes, "
+	    "io_write_bytes",
+	    ", " JOB ", 1, '{1}', '{1}', '{1}', '{1}', '{1}', '{1}', '{1}'", "at_ms" },
 	{ "idempotency", { "SI", "SD", "SD" }, ", key, fingerprint, resource_id",
 	    ", 'k', " HASH ", " JOB, "key" },
 	{ "result", { "S", "SID", "SD" }, ", job_id, name, value", ", " JOB ", 'n', 1", "unit" },

@@ -28,7 +28,8 @@ static const struct job_quota_defaults fixture_quota = { .jobs_queued = 100000,
 	.storage_bytes = INT64_MAX,
 	.jobs_running = INT64_MAX,
 	.cpu_milli = INT64_MAX,
-	.memory_bytes = INT64_MAX };
+	.memory_bytes = INT64_MAX,
+	.gpus = INT64_MAX };
 static const struct scope fixture_everywhere = { .everywhere = true };
 static const char fixture_manifest[] = "{\"environment\": \"demo\"}";
 
@@ -93,7 +94,8 @@ fixture_clear(struct fixture *f)
 	arena_reset(f->mem);
 	test_script(f->t.url,
 	    "truncate wardian.job, wardian.job_manifest, wardian.job_queue, wardian.job_event, "
-	    "wardian.job_attempt, wardian.idempotency, wardian.result, wardian.metric, "
+	    "wardian.job_attempt, wardian.attempt_usage, wardian.idempotency, wardian.result, "
+	    "wardian.metric, "
 	    "wardian.audit_log, wardian.job_use, wardian.job_day, "
 	    "wardian.tenant_quota, wardian.project_quota;"
 	    "delete from wardian.project where name <> 'default';"
@@ -274,7 +276,8 @@ fixture_recount(struct fixture *f)
 	    " left join lateral (select count(*) filter (where q.state = 'queued') as waiting,"
 	    "   count(*) filter (where q.state <> 'queued') as jobs,"
 	    "   coalesce(sum(q.cpu_milli) filter (where q.state <> 'queued'), 0) as cpu_milli,"
-	    "   coalesce(sum(q.memory_bytes) filter (where q.state <> 'queued'), 0) as memory"
+	    "   coalesce(sum(q.memory_bytes) filter (where q.state <> 'queued'), 0) as memory,"
+	    "   coalesce(sum(q.gpus) filter (where q.state <> 'queued'), 0) as gpus"
 	    "  from wardian.job_queue q"
 	    "  where q.tenant_id = p.tenant_id and q.project_id = p.project_id) q on true"
 	    " left join lateral (select count(*) as jobs from wardian.job j"
@@ -287,8 +290,8 @@ fixture_recount(struct fixture *f)
 	    " where coalesce(a.accepted, 0) <> j.jobs or d.jobs <> j.jobs"
 	    "  or coalesce(a.accepted, 0) - coalesce(u.jobs_left, 0) <> q.waiting"
 	    "  or coalesce(u.jobs, 0) <> q.jobs or coalesce(u.cpu_milli, 0) <> q.cpu_milli"
-	    "  or coalesce(u.memory_bytes, 0) <> q.memory or coalesce(u.output_bytes, 0) <> "
-	    "t.bytes";
+	    "  or coalesce(u.memory_bytes, 0) <> q.memory or coalesce(u.gpus, 0) <> q.gpus"
+	    "  or coalesce(u.output_bytes, 0) <> t.bytes";
 
 	assert_int_equal(fixture_count(f, wrong), 0);
 }

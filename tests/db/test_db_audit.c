@@ -386,7 +386,7 @@ static void
 what_is_the_tenants_alone_is_closed_to_the_platform(void **state)
 {
 	static const char *const contents[] = { "job", "job_manifest", "job_queue", "job_event",
-		"job_attempt", "result", "metric", "idempotency", "audit_log" };
+		"job_attempt", "attempt_usage", "result", "metric", "idempotency", "audit_log" };
 	static const char *const verbs[] = { "select", "insert", "update" };
 	char plant[256], cure[256], finding[256];
 

@@ -59,7 +59,7 @@ static void
 the_platform_reads_and_changes_nothing_that_is_the_tenants_alone(void **state)
 {
 	static const char *const contents[] = { "job", "job_manifest", "job_queue", "job_event",
-		"job_attempt", "result", "metric", "idempotency", "audit_log" };
+		"job_attempt", "attempt_usage", "result", "metric", "idempotency", "audit_log" };
 	char sql[SQL_SIZE];
 
 	(void)state;

@@ -203,7 +203,8 @@ attempt_of(struct uuid id, int64_t epoch)
 		.cpu_system_ns = 70,
 		.memory_peak_bytes = 4096,
 		.log_bytes = 12,
-		.log_truncated = true };
+		.log_truncated = true,
+		.output_files_skipped = 5 };
 }
 
 static int
@@ -241,6 +242,7 @@ an_attempt_is_recorded_once_and_shown_with_its_job(void **state)
 	assert_int_equal(j.cpu_ns, 770);
 	assert_int_equal(j.memory_peak_bytes, 4096);
 	assert_true(j.log_truncated);
+	assert_int_equal(j.output_files_skipped, 5);
 	/* The row was claimed when the job was over already, so only the record knows when it
 	 * began. */
 	assert_int_equal(j.started_wall_us, 1000000);

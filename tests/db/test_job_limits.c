@@ -34,6 +34,17 @@ submit_to(const struct principal *who, const char *project, int64_t cpu_milli)
 	return fixture_submit_as(&f, who, &s);
 }
 
+static struct uuid
+submit_gpus(const struct principal *who, const char *project, int64_t gpus)
+{
+	struct job_submission s = fixture_submission();
+
+	s.spec.project = project;
+	s.spec.gpus = gpus;
+	s.spec.pin_cpus = gpus == 2;
+	return fixture_submit_as(&f, who, &s);
+}
+
 static size_t
 claim_all(struct job_claim *c, size_t n)
 {
@@ -106,6 +117,70 @@ cpus_and_memory_are_limits_of_their_own(void **state)
 }
 
 static void
+gpus_are_held_from_the_claim_to_the_end(void **state)
+{
+	struct job_claim c[4] = { 0 };
+	struct job_queued *rows;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(c); i++)
+		c[i] = (struct job_claim){ .tenant = f.alpha.tenant,
+			.id = submit_gpus(&f.alpha, NULL, i == 3 ? 0 : 2) };
+	fixture_limit(&f, &f.alpha, NULL, "gpus", 5);
+	/* Two of them, not the third, and the one that needs none. */
+	assert_int_equal(claim_all(c, ARRAY_LEN(c)), 3);
+	assert_true(c[2].limited && !c[3].limited);
+	fixture_recount(&f);
+	assert_int_equal(list_waiting(&rows), 1);
+	assert_int_equal(rows[0].gpus, 2);
+	assert_true(rows[0].pin_cpus);
+	assert_int_equal(rows[0].tenant_room.gpus, 1);
+	assert_true(fixture_step(&f, c[0].id, 1, JOB_CLAIMED, JOB_ON_EXITED_OK));
+	assert_int_equal(list_waiting(&rows), 1);
+	assert_int_equal(rows[0].tenant_room.gpus, 3);
+	assert_int_equal(fixture_claim(&f, &f.alpha, c[2].id), 1);
+	assert_int_equal(fixture_get(&f, &f.alpha, c[2].id).gpus, 2);
+	assert_true(fixture_get(&f, &f.alpha, c[2].id).pin_cpus);
+	assert_int_equal(fixture_count(&f, "select sum(gpus) from wardian.job_use"), 4);
+}
+
+static void
+a_project_has_a_limit_of_gpus_of_its_own(void **state)
+{
+	struct job_claim c[3] = { 0 };
+
+	(void)state;
+	fixture_limit(&f, &f.alpha, "p", "gpus", 1);
+	for (size_t i = 0; i < ARRAY_LEN(c); i++)
+		c[i] = (struct job_claim){ .tenant = f.alpha.tenant,
+			.id = submit_gpus(&f.alpha, i < 2 ? "p" : NULL, 1) };
+	assert_int_equal(claim_all(c, ARRAY_LEN(c)), 2);
+	assert_true(c[1].limited);
+}
+
+static void
+what_waits_for_gpus_that_are_all_held_hides_no_job_that_needs_none(void **state)
+{
+	struct job_queued *rows;
+	struct uuid held;
+	struct err e = { 0 };
+	size_t n;
+
+	(void)state;
+	fixture_limit(&f, &f.alpha, NULL, "gpus", 1);
+	held = submit_gpus(&f.alpha, NULL, 1);
+	for (int i = 0; i < 50; i++)
+		(void)submit_gpus(&f.alpha, NULL, 1);
+	(void)submit_gpus(&f.alpha, NULL, 0);
+	assert_int_equal(fixture_claim(&f, &f.alpha, held), 1);
+	must(job_queue_waiting(f.db, &fixture_quota, 10, f.mem, &rows, &n, &e));
+	assert_int_equal(n, 1);
+	assert_int_equal(rows[0].gpus, 0);
+	fixture_limit(&f, &f.alpha, NULL, "gpus", 0);
+	assert_int_equal(list_waiting(&rows), 1);
+}
+
+static void
 defaults_hold_where_a_tenant_has_no_limit_of_its_own(void **state)
 {
 	struct job_quota_defaults one = fixture_quota;
@@ -114,6 +189,7 @@ defaults_hold_where_a_tenant_has_no_limit_of_its_own(void **state)
 
 	(void)state;
 	one.jobs_running = 1;
+	one.gpus = 0;
 	fixture_limit(&f, &f.beta, NULL, "jobs_running", 2);
 	for (size_t i = 0; i < ARRAY_LEN(c); i++) {
 		const struct principal *who = i < 2 ? &f.alpha : &f.beta;
@@ -217,6 +293,57 @@ a_backlog_at_its_limit_hides_nobody(void **state)
 	assert_int_equal(uuid_cmp(rows[0].id, mine) == 0 || uuid_cmp(rows[1].id, mine) == 0, 1);
 	for (size_t i = 0; i < n; i++)
 		assert_true(rows[i].project_room.jobs > 0);
+}
+
+/* --- why a job waits ------------------------------------------------------------------------ */
+
+static struct job_wait
+why(struct uuid id)
+{
+	struct job_wait w = { .reason = JOB_WAIT_TURN };
+	struct err e = { 0 };
+
+	assert_int_equal(1, job_waiting(f.db, f.alpha.tenant, id, &fixture_quota, f.mem, &w, &e));
+	return w;
+}
+
+static void
+a_job_that_waits_knows_the_first_thing_that_holds_it_up(void **state)
+{
+	struct uuid held, plain, with, none = uuid_v7();
+	struct job_wait w;
+	struct err e = { 0 };
+
+	(void)state;
+	(void)fixture_project(&f, &f.alpha, "p");
+	held = submit_gpus(&f.alpha, "p", 2);
+	plain = submit_gpus(&f.alpha, "p", 0);
+	with = submit_gpus(&f.alpha, "p", 2);
+	assert_int_equal(fixture_claim(&f, &f.alpha, held), 1);
+	assert_int_equal(why(plain).reason, JOB_WAIT_TURN);
+	w = why(with);
+	assert_int_equal(w.reason, JOB_WAIT_GPUS);
+	assert_int_equal(w.gpus, 2);
+	fixture_limit(&f, &f.alpha, NULL, "gpus", 3);
+	assert_int_equal(why(plain).reason, JOB_WAIT_TURN);
+	w = why(with);
+	assert_int_equal(w.reason, JOB_WAIT_LIMIT);
+	assert_string_equal(w.limit, "gpus");
+	assert_false(w.of_project);
+	assert_true(w.used == 2 && w.amount == 3);
+	fixture_limit(&f, &f.alpha, "p", "cpus", 1);
+	w = why(plain);
+	assert_string_equal(w.limit, "cpus");
+	assert_true(w.of_project && w.used == 1000 && w.amount == 1000);
+	fixture_limit(&f, &f.alpha, NULL, "jobs_running", 1);
+	assert_string_equal(why(plain).limit, "jobs_running");
+	test_script(f.t.url, "update wardian.job_queue set not_before = now() + interval '1 hour' "
+			     "where state = 'queued'");
+	assert_int_equal(why(plain).reason, JOB_WAIT_DELAY);
+	assert_true(why(plain).until_wall_us > 0);
+	assert_int_equal(0, job_waiting(f.db, f.alpha.tenant, held, &fixture_quota, f.mem, &w, &e));
+	assert_int_equal(0, job_waiting(f.db, f.alpha.tenant, none, &fixture_quota, f.mem, &w, &e));
+	assert_int_equal(0, job_waiting(f.db, f.beta.tenant, with, &fixture_quota, f.mem, &w, &e));
 }
 
 /* --- tenants that are not active ------------------------------------------------------------ */
@@ -372,7 +499,7 @@ race(void *arg)
 struct observer {
 	struct thread thread;
 	atomic_bool stop;
-	int64_t looks, most, most_in_project, broken;
+	int64_t looks, most, most_in_project, broken, most_gpus, most_gpus_in_project;
 };
 
 /* Every look is one snapshot. */
@@ -387,7 +514,7 @@ observe(void *arg)
 	if (db_owner_open(f.t.url, TEST_TIMEOUT_MS, &owner, &e) < 0)
 		return NULL;
 	while (!atomic_load(&o->stop)) {
-		long long whole, part, wrong;
+		long long whole, part, wrong, gpus, part_gpus;
 
 		if (db_owner_text(owner,
 			"select (select count(*) from wardian.job_queue where state <> 'queued') "
@@ -396,10 +523,18 @@ observe(void *arg)
 			"|| (select count(*) from wardian.job_use u where u.jobs <> (select "
 			"count(*) "
 			"from wardian.job_queue q where q.project_id = u.project_id and "
-			"q.state <> 'queued'))",
+			"q.state <> 'queued') or u.gpus <> (select coalesce(sum(q.gpus), 0) from "
+			"wardian.job_queue q where q.project_id = u.project_id and q.state <> "
+			"'queued')) || (select ' ' || coalesce(sum(n), 0) || ' ' || "
+			"coalesce(max(n), 0) from (select sum(gpus) as n from wardian.job_queue "
+			"where state <> 'queued' group by project_id) p)",
 			text, sizeof(text), &e) < 0 ||
-		    sscanf(text, "%lld %lld %lld", &whole, &part, &wrong) != 3)
+		    sscanf(text, "%lld %lld %lld %lld %lld", &whole, &part, &wrong, &gpus,
+			&part_gpus) != 5)
 			break;
+		o->most_gpus = gpus > o->most_gpus ? gpus : o->most_gpus;
+		o->most_gpus_in_project =
+		    part_gpus > o->most_gpus_in_project ? part_gpus : o->most_gpus_in_project;
 		o->looks++;
 		o->most = whole > o->most ? whole : o->most;
 		o->most_in_project = part > o->most_in_project ? part : o->most_in_project;
@@ -409,8 +544,9 @@ observe(void *arg)
 	return NULL;
 }
 
-static void
-claims_of_two_daemons_never_pass_a_limit(void **state)
+/* Submits jobs of so many GPUs, sets limits, and lets two nodes claim and return them. */
+static struct observer
+race_for(const char *limit, int64_t gpus)
 {
 	static const char *const projects[] = { "default", "one", "two" };
 	struct racer r[RACE_THREADS] = { 0 };
@@ -418,12 +554,11 @@ claims_of_two_daemons_never_pass_a_limit(void **state)
 	int64_t claimed = 0, limited = 0;
 	struct err e = { 0 };
 
-	(void)state;
-	fixture_limit(&f, &f.alpha, NULL, "jobs_running", TENANT_MOST);
+	fixture_limit(&f, &f.alpha, NULL, limit, TENANT_MOST);
 	for (size_t i = 0; i < 3; i++)
-		fixture_limit(&f, &f.alpha, projects[i], "jobs_running", PROJECT_MOST);
+		fixture_limit(&f, &f.alpha, projects[i], limit, PROJECT_MOST);
 	for (size_t i = 0; i < RACE_JOBS; i++)
-		race_ids[i] = submit_to(&f.alpha, projects[i % 3], 1000);
+		race_ids[i] = submit_gpus(&f.alpha, projects[i % 3], gpus);
 	must(thread_start(&o.thread, "observe", observe, &o, &e));
 	for (size_t i = 0; i < RACE_THREADS; i++) {
 		r[i].node = i % 2 == 0 ? uuid_v7() : r[i - 1].node;
@@ -445,9 +580,29 @@ claims_of_two_daemons_never_pass_a_limit(void **state)
 	assert_true(claimed > RACE_ROUNDS);
 	assert_true(limited > RACE_ROUNDS);
 	assert_true(o.looks > 100);
+	assert_int_equal(o.broken, 0);
+	return o;
+}
+
+static void
+claims_of_two_daemons_never_pass_a_limit(void **state)
+{
+	struct observer o = race_for("jobs_running", 0);
+
+	(void)state;
 	assert_true(o.most <= TENANT_MOST);
 	assert_true(o.most_in_project <= PROJECT_MOST);
-	assert_int_equal(o.broken, 0);
+}
+
+static void
+claims_of_two_daemons_never_hold_more_gpus_than_a_limit(void **state)
+{
+	struct observer o = race_for("gpus", 2);
+
+	(void)state;
+	/* In twos: one job of each project, three of the tenant. */
+	assert_int_equal(o.most_gpus, TENANT_MOST - 1);
+	assert_int_equal(o.most_gpus_in_project, PROJECT_MOST - 1);
 }
 
 int
@@ -456,15 +611,20 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(a_batch_is_claimed_as_far_as_the_limits_go_in_its_order),
 		CASE(cpus_and_memory_are_limits_of_their_own),
+		CASE(gpus_are_held_from_the_claim_to_the_end),
+		CASE(a_project_has_a_limit_of_gpus_of_its_own),
+		CASE(what_waits_for_gpus_that_are_all_held_hides_no_job_that_needs_none),
 		CASE(defaults_hold_where_a_tenant_has_no_limit_of_its_own),
 		CASE(what_ends_or_returns_makes_room),
 		CASE(rows_tell_what_their_tenant_and_project_may_still_claim),
 		CASE(what_cannot_be_claimed_is_left_out),
 		CASE(a_backlog_at_its_limit_hides_nobody),
+		CASE(a_job_that_waits_knows_the_first_thing_that_holds_it_up),
 		CASE(a_suspended_tenant_s_jobs_wait_and_can_be_canceled),
 		CASE(all_jobs_of_a_tenant_are_asked_to_end_in_bounded_steps),
 		CASE(old_idempotency_keys_are_forgotten_in_bounded_steps),
 		CASE(claims_of_two_daemons_never_pass_a_limit),
+		CASE(claims_of_two_daemons_never_hold_more_gpus_than_a_limit),
 	};
 	int rc;
 

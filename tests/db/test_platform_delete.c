@@ -119,6 +119,9 @@ add_history(struct tenant_id tenant, const struct node *on, int metrics)
 	    "log_bytes, output_files, output_bytes, log_truncated) select $, job_id, 1, '%s', "
 	    "'exited', "
 	    "0, 0, now(), 1, 1, 1, 1, 1, 1, 1, 1, false from wardian.job where tenant_id = $;"
+	    "insert into wardian.attempt_usage select tenant_id, job_id, epoch, '{1}', '{1}', "
+	    "'{1}', "
+	    "'{1}', '{1}', '{1}', '{1}' from wardian.job_attempt where tenant_id = $;"
 	    "insert into wardian.metric (tenant_id, job_id, name, number, step, value) select $, "
 	    "job_id, "
 	    "'m', n, 0, 0 from wardian.job, generate_series(1, %d) as n where tenant_id = $;",

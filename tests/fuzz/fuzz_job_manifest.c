@@ -16,6 +16,8 @@ static const char profile[] =
 
 static const struct job_limits limits = {
 	.cpu_milli_max = 4000,
+	.gpus_max = 4,
+	.pins_max = 3,
 	.memory_max_bytes = 8 * GIB,
 	.memory_default_bytes = 512 * MIB,
 	.disk_default_bytes = 256 * MIB,
@@ -65,6 +67,7 @@ check_spec(const struct job_spec *s)
 	REQUIRE(strstr(s->argv[0], "/../") == NULL);
 	REQUIRE(s->cpu_milli >= 100);
 	REQUIRE(s->cpu_milli <= limits.cpu_milli_max);
+	REQUIRE(!s->pin_cpus || s->cpu_milli <= limits.pins_max * 1000);
 	REQUIRE(s->cpu_milli % 100 == 0);
 	REQUIRE(s->memory_bytes >= 16 * MIB);
 	REQUIRE(s->memory_bytes <= limits.memory_max_bytes);

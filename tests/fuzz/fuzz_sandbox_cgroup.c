@@ -11,6 +11,21 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* What is read is written so that it is read as the same. */
+static void
+check_cpu_set(const char *text)
+{
+	uint64_t set[SANDBOX_CPU_WORDS], again[SANDBOX_CPU_WORDS];
+	char list[CPU_SET_TEXT_SIZE];
+	struct err e = { 0 };
+
+	if (cpu_set_parse(text, set, &e) < 0)
+		return;
+	REQUIRE(cpu_set_parse(cpu_set_format(set, list), again, &e) == 0);
+	REQUIRE(memcmp(set, again, sizeof(set)) == 0);
+	REQUIRE(cpu_set_empty(set) == (list[0] == '\0'));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -39,6 +54,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	REQUIRE(cgroup_text_number(text, "oom_kill") >= -1);
 	REQUIRE(cgroup_text_number(text, NULL) >= -1);
+	REQUIRE(cgroup_text_sum(text, "rbytes=") >= -1);
+	REQUIRE(cgroup_text_sum(text, "Read ") >= -1);
+	check_cpu_set(text);
 	free(text);
 	return 0;
 }

@@ -32,5 +32,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	REQUIRE(l.argv[0][0] == '/');
 	check_words(l.argv, l.n_argv, text, text + size);
 	check_words(l.env, l.n_env, text, text + size);
+	REQUIRE(l.stop.signal >= 0);
+	REQUIRE(l.stop.signal <= 64);
+	REQUIRE(l.stop.wait_ms >= 0);
+	REQUIRE(l.stop.text >= text);
+	REQUIRE(l.stop.text + strlen(l.stop.text) < text + size);
+	if (l.stop.file != NULL) {
+		REQUIRE(l.stop.file >= text);
+		REQUIRE(l.stop.file[0] != '\0');
+		REQUIRE(strchr(l.stop.file, '/') == NULL);
+		REQUIRE(strcmp(l.stop.file, ".") != 0);
+		REQUIRE(strcmp(l.stop.file, "..") != 0);
+	}
 	return 0;
 }

@@ -29,12 +29,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct sandbox_event ev;
 	struct keeper_order o;
 	struct keeper_report r;
-	struct sandbox_keeper_file f;
+	struct keeper_zygote z;
+	struct keeper_cell c;
+	struct keeper_args a;
 	struct err e = { 0 };
 	char name[ID_RUN_PATH_SIZE];
 
 	if (sandbox_request_decode(data, size, &q, &e) == 0) {
-		REQUIRE(memcmp(&q, data, sizeof(q)) == 0);
+		/* Of the other requests only the head is read, whatever their version. */
+		REQUIRE(memcmp(&q, data,
+			    q.verb == SANDBOX_START ? sizeof(q) : SANDBOX_HEAD_BYTES) == 0);
 		REQUIRE(sandbox_run_name(&q.id, name) == name);
 		if (sandbox_limits_check(&q.limits, &e) == 0)
 			check_limits(&q.limits);
@@ -47,7 +51,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		REQUIRE(sandbox_step_name(ev.step) != NULL);
 	if (keeper_report_decode(data, size, &r, &e) == 0)
 		REQUIRE(r.step < SANDBOX_STEP_COUNT);
-	if (keeper_file_decode(data, size, &f, &e) == 0)
-		REQUIRE(f.pid > 1);
+	if (keeper_zygote_decode(data, size, &z, &e) == 0)
+		REQUIRE(z.uid > 0);
+	if (keeper_cell_decode(data, size, &c, &e) == 0)
+		REQUIRE(c.scratch_files + KEEPER_SCRATCH_OWN > 0);
+	if (keeper_args_decode((const char *)data, size, &a, &e) == 0) {
+		REQUIRE(a.id.epoch > 0);
+		REQUIRE(memchr(a.group, '\0', sizeof(a.group)) != NULL);
+		REQUIRE(a.group[0] != '\0');
+		REQUIRE(strchr(a.group, '/') == NULL);
+	}
 	return 0;
 }

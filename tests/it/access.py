@@ -152,6 +152,23 @@ class Http:
         return self.request(method, path, key, body).json(*expect)
 
 
+def last_sent(ask, is_old, seconds=10):
+    """(seconds from now to when the last request was sent whose answer `is_old`, the first other answer).
+
+    What a server promises about a change counts from when a request reaches it.  How long the request and
+    its answer lie about on a busy machine is no part of that, and neither is the change's own answer: this
+    is to be called when that is there."""
+    began, last = time.monotonic(), 0.0
+    while True:
+        sent = time.monotonic() - began
+        answer = ask()
+        if not is_old(answer):
+            return last, answer
+        assert sent < seconds, f"still so after {sent:.1f} s"
+        last = sent
+        time.sleep(0.005)
+
+
 def without_variables(answer, *ids):
     """What two answers must have in common: not the date, the request's id, what is left of the
     caller's rate, and the ids that were asked for."""

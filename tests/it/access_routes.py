@@ -58,7 +58,7 @@ class Side:
 
     def __init__(self, world, tenant):
         self.world, self.tenant = world, tenant
-        self.ids = {"environment": "python", "slug": "not-found", "path": "out.txt"}
+        self.ids = {"environment": "python", "slug": "not-found", "path": "out.txt", "attempt": "1"}
 
     def fill(self, job):
         """Makes one of everything; `job`: a job of the tenant that is over and left out.txt."""
@@ -212,6 +212,9 @@ ROWS = {
     "GET /v1/jobs": Row(200, limited=200),
     "GET /v1/jobs/{job}": Row(200),
     "GET /v1/jobs/{job}/events": Row(200),
+    "GET /v1/jobs/{job}/attempts": Row(200),
+    "GET /v1/jobs/{job}/attempts/{attempt}": Row(200, malformed=(400, 404)),
+    "GET /v1/jobs/{job}/attempts/{attempt}/usage": Row(200, malformed=(400, 404)),
     "POST /v1/jobs/{job}/cancel": Row(202, fresh="job"),
     "GET /v1/jobs/{job}/log": Row(200),
     "GET /v1/jobs/{job}/files": Row(200),

@@ -22,7 +22,7 @@ def test_readyz_lists_its_checks_when_asked(api):
     assert short == {"status": "ok"}
     for query in ("?verbose", "?verbose=true"):
         checks = decoded(api("GET", "/readyz" + query, key=None), 200)["checks"]
-        assert {c["name"]: c["ok"] for c in checks} == {"database": True, "scheduler": True}
+        assert {c["name"]: c["ok"] for c in checks}.items() >= {"database": True, "scheduler": True}.items()
     problem(api("GET", "/readyz?verbose=maybe", key=None), 400, "bad-parameter")
 
 

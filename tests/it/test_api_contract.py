@@ -213,7 +213,7 @@ def operations(doc):
 
 def fill(path, /, **known):
     values = {name: f"{prefix}_{'0' * 26}" for name, prefix in PREFIXES.items()}
-    values.update({"path": "x.txt", "environment": "no-such", "slug": "not-found", **known})
+    values.update({"path": "x.txt", "environment": "no-such", "slug": "not-found", "attempt": "1", **known})
     return re.sub(r"{(\w+)}", lambda m: values[m.group(1)], path)
 
 

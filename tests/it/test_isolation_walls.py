@@ -162,6 +162,8 @@ class Walls:
             "insert into result (tenant_id, job_id, name, value) select tenant_id, job_id, 'r', 1 from job where tenant_id = %s",
             "insert into metric (tenant_id, job_id, name, number, step, value) "
             "select tenant_id, job_id, 'm', 0, 0, 1 from job where tenant_id = %s",
+            "insert into attempt_usage select tenant_id, job_id, epoch, '{1}', '{1}', '{1}', '{1}', '{1}', '{1}', '{1}' "
+            "from job_attempt where tenant_id = %s",
             "insert into token_revocation (tenant_id, token_id, expires_at) values (%s, gen_random_uuid(), '2001-01-01')",
         ):
             self.database.rows(text, tenant)

@@ -97,12 +97,36 @@ print(json.dumps(seen))
     job = daemon.run(tenant_a, python_job(script))
     seen = json.loads(daemon.job_log(tenant_a, job["id"]))
     assert seen["cwd"] == "/work" and seen["files"] == ["main.py"]
+    # PID 1 is the keeper, and nobody else was there.
     assert seen["uid"] == 1000 and seen["pid"] == 2
     assert not seen["home"] and not seen["daemon"]
     assert not {"srv", "root", "mnt", "boot", "opt"} & set(seen["root"])
     assert int(seen["CapEff"], 16) == 0 and int(seen["CapBnd"], 16) == 0
     assert seen["NoNewPrivs"] == "1" and seen["Seccomp"] == "2"
     assert "2" in seen["procs"] and len(seen["procs"]) <= 2
+
+
+def test_inputs_fill_the_scratch_space_to_the_last_page_and_no_further(daemon, tenant_a):
+    files = [{"path": f"d{i % 8}/f{i}", "text": "x" * (3 * 4096 + 1)} for i in range(64)]  # four pages each
+    manifest = {"environment": "python", "command": ["true"], "inputs": files, "resources": {"disk_bytes": 1 << 20}}
+    assert daemon.run(tenant_a, manifest)["state"] == "succeeded"
+    files[63]["text"] += "x" * 4096
+    status, _, body = daemon.request("POST", "/v1/jobs", tenant_a, manifest)
+    (fault,) = json.loads(body)["errors"]
+    assert status == 422 and fault["pointer"] == "/inputs", body
+    assert "1052672 bytes" in fault["detail"] and "1048576" in fault["detail"] and "disk_bytes" in fault["detail"]
+    manifest["resources"]["disk_bytes"] = 1052672
+    assert daemon.run(tenant_a, manifest)["state"] == "succeeded"
+
+
+def test_inputs_lie_as_deep_as_a_sandbox_walks(daemon, tenant_a):
+    manifest = {"environment": "python", "command": ["true"],
+                "inputs": [{"path": "/".join([f"i{n}", *["d"] * 62, "f"]), "text": "x"} for n in range(64)],
+                "resources": {"disk_bytes": 1 << 20}}
+    assert daemon.run(tenant_a, manifest)["state"] == "succeeded"
+    manifest["inputs"][5]["path"] = "d/" + manifest["inputs"][5]["path"]
+    status, _, body = daemon.request("POST", "/v1/jobs", tenant_a, manifest)
+    assert status == 422 and b"63 directories" in body, body
 
 
 def test_usage_is_measured(daemon, tenant_a):

@@ -191,8 +191,8 @@ class Blocker:
     def __init__(self, world, stage, t):
         self.world, self.stage = world, stage
         self.lock = access.Database(world.daemon, autocommit=False)
-        if stage == "rows":  # the last tables cannot be emptied meanwhile
-            self.lock.rows("lock table project in share mode")
+        if stage == "rows":  # of the rows: a new connection of the daemon's must still prepare its statements
+            assert self.lock.rows("select 1 from project where tenant_id = %s for update", str(t.uuid))
         if stage == "files":
             world.database.rows(
                 "update job_attempt set node_id = gen_random_uuid() where tenant_id = %s", str(t.uuid)

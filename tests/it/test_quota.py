@@ -66,6 +66,7 @@ ELSEWHERE = {
     "jobs_running",
     "cpus",
     "memory_bytes",
+    "gpus",  # tests/db/test_job_limits.c; here a limit of none
     "storage_bytes",
     "streams",
     "requests_per_second",
@@ -254,6 +255,17 @@ def test_jobs_beyond_what_may_run_wait_for_their_turn(world, name, limit, resour
         time.sleep(0.1)
     assert most == 2, "as many as may, and no more"
     assert line(world, t.owner, name, project)["used"] == 0
+
+
+def test_a_limit_of_no_gpus_is_seen_and_stops_no_job_that_needs_none(world):
+    t = world.tenant("without")
+    world.limits(t, gpus=0)
+    assert (line(world, t.owner, "gpus")["limit"], line(world, t.owner, "gpus")["used"]) == (0, 0)
+    project = t.project()
+    t.http.json("PUT", f"/v1/projects/{project}/quota", t.owner, {"limits": {"gpus": 0}})
+    assert wait_job(world.http, t.owner, t.job("true"))["state"] == "succeeded"
+    made = send(t, ("POST", "/v1/jobs", job(project))).json(201)["id"]
+    assert wait_job(world.http, t.owner, made)["state"] == "succeeded"
 
 
 def test_a_job_that_waits_for_its_tenants_limit_lets_others_pass(world):

@@ -383,15 +383,13 @@ def test_a_revoked_key_is_refused_by_the_other_daemon_within_a_second(pair):
         key_id, key = t.key_of(user)
         shown = (key, first.json("POST", "/v1/auth/token", key, {})["access_token"])[i % 2]
         assert second.request("GET", "/v1/jobs", shown).status == 200
-        started = time.monotonic()
         if i % 4 < 2:
             assert first.request("DELETE", f"/v1/keys/{key_id}", t.owner).status == 204
         else:
             first.json("PATCH", f"/v1/users/{user}", t.owner, {"disabled": True})
-        while second.request("GET", "/v1/jobs", shown).status == 200:
-            assert time.monotonic() - started < 5
-            time.sleep(0.005)
-        took.append(time.monotonic() - started)
+        last, answer = access.last_sent(lambda: second.request("GET", "/v1/jobs", shown), lambda a: a.status == 200)
+        assert answer.status == 401
+        took.append(last)
         assert first.request("GET", "/v1/jobs", shown).status == 401
     print(
         f"\nrevocation on another daemon: at most {max(took) * 1000:.0f} ms, median {percentile(took, .5) * 1000:.0f} ms "
@@ -406,13 +404,8 @@ def test_a_suspended_tenant_is_refused_by_the_other_daemon_within_a_second(pair)
     for _ in range(3):
         assert second.request("GET", "/v1/me", t.owner).status == 200
         pair.world.suspend(t)
-        started = time.monotonic()
-        while (answer := second.request("GET", "/v1/me", t.owner)).status == 200:
-            assert time.monotonic() - started < 1.0
-            time.sleep(0.01)
-        assert answer.problem() == "tenant-suspended"
+        took, answer = access.last_sent(lambda: second.request("GET", "/v1/me", t.owner), lambda a: a.status == 200)
+        assert took <= 1.0 and answer.problem() == "tenant-suspended"
         pair.world.resume(t)
-        started = time.monotonic()
-        while second.request("GET", "/v1/me", t.owner).status != 200:
-            assert time.monotonic() - started < 1.0
-            time.sleep(0.01)
+        took, _ = access.last_sent(lambda: second.request("GET", "/v1/me", t.owner), lambda a: a.status != 200)
+        assert took <= 1.0

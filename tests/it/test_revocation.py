@@ -172,11 +172,7 @@ def test_a_lost_right_is_felt_by_the_other_daemon_within_a_second(pair, idp, way
     for http in (*pair.https, other):
         assert http.request("GET", right.path, right.credential).status == 200
     right.end()
-    began = time.monotonic()
-    while other.request("GET", right.path, right.credential).status == 200:
-        assert time.monotonic() - began < 10, "it never ends"
-        time.sleep(0.01)
-    took = time.monotonic() - began
+    took, _ = access.last_sent(lambda: other.request("GET", right.path, right.credential), lambda a: a.status == 200)
     print(f"\n{way}: {took * 1000:.0f} ms")
     assert took <= SECONDS
     if way != "token returned":  # nor at the daemon where it was done, where nothing is left to wait for

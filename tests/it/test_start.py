@@ -33,6 +33,7 @@ def refused(*settings, env=None, command="serve"):
     (["--environments.dir=/nonexistent"], ["/nonexistent"]),
     (["--sandbox.spawner=/nonexistent"], ["/nonexistent", "sandbox.spawner"]),
     (["--log.level=loud"], ["log.level", "debug"]),
+    (["--sandbox.weaker=perhaps"], ["sandbox.weaker", "refuse", "allow"]),
     (["--sched.lease=4s", "--sched.heartbeat=3s"], ["sched.heartbeat"]),
 ])
 def test_an_unusable_setting_is_refused_with_the_way_out(settings, words):

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <pwd.h>
 #include <sched.h>
@@ -22,7 +23,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CONNECT_MS = 10000, RUN_MS = 60000, QUIET_MS = 10000, KIB_LOG_MAX = 64 << 20 };
+enum {
+	CONNECT_MS = 10000,
+	RUN_MS = 60000,
+	QUIET_MS = 10000,
+	KIB_LOG_MAX = 64 << 20,
+	LEFT_MAX = 64
+};
 
 #define MUST(cond) ((cond) ? (void)0 : give_up(#cond, __LINE__))
 
@@ -70,7 +77,8 @@ find_user(struct rig *r)
 {
 	static const char *const names[] = { "wardian", "nobody" };
 
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+	/* Runs of a user's spawner are told by its uid, which should have nothing else to do. */
+	for (size_t i = r->mode == RIG_ROOT ? 0 : 1; i < ARRAY_LEN(names); i++) {
 		const struct passwd *pw = getpwnam(names[i]);
 
 		if (pw == NULL)
@@ -82,24 +90,102 @@ find_user(struct rig *r)
 	skip("neither user 'wardian' nor user 'nobody' exists");
 }
 
+enum rig_mode
+rig_mode(void)
+{
+	const char *mode = getenv("WARDIAN_TEST_SPAWNER");
+
+	if (mode == NULL)
+		return RIG_ROOT;
+	MUST(strcmp(mode, "user") == 0 || strcmp(mode, "delegated") == 0);
+	return mode[0] == 'u' ? RIG_USER : RIG_DELEGATED;
+}
+
 static void
-start_spawner(struct rig *r)
+become_user(const struct rig *r)
+{
+	if (r->mode == RIG_DELEGATED)
+		rig_enter_groups(r);
+	MUST(setgroups(0, NULL) == 0);
+	MUST(setresgid(r->gid, r->gid, r->gid) == 0);
+	MUST(setresuid(r->uid, r->uid, r->uid) == 0);
+}
+
+void
+rig_exec_spawner(const struct rig *r)
 {
 	const struct passwd *pw = getpwuid(r->uid);
-	char base[16];
+	const char *argv[24] = { "wardian-spawner", "--state", r->dir };
+	char base[16], program[128], keeper[128];
+	const char *const root[] = { "--user", pw == NULL ? "" : pw->pw_name, "--uid-base", base,
+		"--keeper", WARDIAN_BUILD_DIR "/wardian-keeper", "--foreground" };
+	/* Copies: the way to the build may be closed to this user. */
+	const char *const user[] = { "--weaker", "allow", "--keeper", keeper, "--foreground" };
+	size_t n = 3;
 
 	MUST(pw != NULL);
 	snprintf(base, sizeof(base), "%u", r->uid_base);
-	r->spawner = fork();
-	MUST(r->spawner >= 0);
-	if (r->spawner > 0)
-		return;
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	execl(WARDIAN_BUILD_DIR "/wardian-spawner", "wardian-spawner", "--state", r->dir, "--user",
-	    pw->pw_name, "--uid-base", base, "--keeper", WARDIAN_BUILD_DIR "/wardian-keeper",
-	    "--foreground", (char *)NULL);
+	snprintf(keeper, sizeof(keeper), "%s/wardian-keeper", r->bin);
+	snprintf(program, sizeof(program), "%s/wardian-spawner", r->bin);
+	for (size_t i = 0; r->mode == RIG_ROOT && i < ARRAY_LEN(root); i++)
+		argv[n++] = root[i];
+	for (size_t i = 0; r->mode != RIG_ROOT && i < ARRAY_LEN(user); i++)
+		argv[n++] = user[i];
+	for (size_t i = 0; i < ARRAY_LEN(r->options) && r->options[i][0] != '\0'; i++)
+		argv[n++] = r->options[i];
+	if (r->mode != RIG_ROOT)
+		become_user(r);
+	prctl(PR_SET_PDEATHSIG, SIGTERM); /* which a change of ids forgets */
+	execv(r->mode == RIG_ROOT ? WARDIAN_BUILD_DIR "/wardian-spawner" : program,
+	    (char *const *)(uintptr_t)argv);
 	perror("wardian-spawner");
 	_exit(1);
+}
+
+static void
+start_spawner(struct rig *r)
+{
+	r->spawner = fork();
+	MUST(r->spawner >= 0);
+	if (r->spawner == 0)
+		rig_exec_spawner(r);
+}
+
+static void
+copy_programs(struct rig *r)
+{
+	char text[512];
+
+	/* Not in the state directory, which may lie on a disk that is small on purpose. */
+	snprintf(r->bin, sizeof(r->bin), "/tmp/wardian-bin-XXXXXX");
+	MUST(mkdtemp(r->bin) != NULL && chmod(r->bin, 0755) == 0);
+	snprintf(text, sizeof(text), "cp '%s/wardian-spawner' '%s/wardian-keeper' '%s'",
+	    WARDIAN_BUILD_DIR, WARDIAN_BUILD_DIR, r->bin);
+	MUST(system(text) == 0);
+}
+
+/* An ordinary user's spawner knows no other user, not even root. */
+void
+rig_as_daemon(const struct rig *r)
+{
+	MUST(r->mode == RIG_ROOT || (setegid(r->gid) == 0 && seteuid(r->uid) == 0));
+}
+
+void
+rig_as_root(const struct rig *r)
+{
+	MUST(r->mode == RIG_ROOT || (seteuid(0) == 0 && setegid(0) == 0));
+}
+
+static int
+try_connect(struct rig *r, const char *path, struct err *e)
+{
+	int rc;
+
+	rig_as_daemon(r);
+	rc = sandbox_connect(path, &r->fd, &r->ready, e);
+	rig_as_root(r);
+	return rc;
 }
 
 void
@@ -111,7 +197,7 @@ rig_connect(struct rig *r)
 
 	snprintf(path, sizeof(path), "%s/spawner.sock", r->dir);
 	fd_close(&r->fd);
-	while (sandbox_connect(path, &r->fd, &r->ready, &e) < 0) {
+	while (try_connect(r, path, &e) < 0) {
 		if (deadline_passed(until))
 			fprintf(stderr, "connect: %s\n", e.msg);
 		MUST(!deadline_passed(until));
@@ -124,8 +210,8 @@ rig_connect(struct rig *r)
  * in a process: each copy renumbers them.  In a chroot the root is no mount and nothing can be made
  * private.
  */
-static void
-own_mounts(void)
+void
+rig_own_mounts(void)
 {
 	if (getenv("WARDIAN_TEST_OWN_MOUNTS") != NULL)
 		return;
@@ -146,15 +232,46 @@ rig_root_is_mount(void)
 void
 rig_open(struct rig *r)
 {
+	rig_open_with(r, (const char *const[]){ NULL });
+}
+
+/* A spawner says what its mode lacks, no more and no less. */
+static void
+check_weak(const struct rig *r)
+{
+	static const uint32_t expected[] = { [RIG_USER] = SANDBOX_WEAK_UIDS | SANDBOX_WEAK_LIMITS,
+		[RIG_DELEGATED] = SANDBOX_WEAK_UIDS };
+	const uint32_t weak = r->ready.weak & ~(uint32_t)SANDBOX_WEAK_LANDLOCK;
+
+	if (weak == expected[r->mode] ||
+	    (r->mode != RIG_ROOT && weak == (expected[r->mode] | SANDBOX_WEAK_REFUSED)))
+		return;
+	kill(r->spawner, SIGTERM);
+	waitpid(r->spawner, NULL, 0);
+	rig_remove_groups(r);
+	MUST(r->mode != RIG_USER);
+	skip("the memory, cpu and pids control groups are not usable on this host, or cannot be "
+	     "delegated");
+}
+
+void
+rig_open_with(struct rig *r, const char *const *options)
+{
 	const char *tmp;
 	char path[128];
 
 	memset(r, 0, sizeof(*r));
+	for (size_t i = 0; options[i] != NULL; i++) {
+		MUST(i + 1 < ARRAY_LEN(r->options));
+		MUST((size_t)snprintf(r->options[i], sizeof(r->options[i]), "%s", options[i]) <
+		     sizeof(r->options[i]));
+	}
 	r->fd = -1;
+	r->mode = rig_mode();
 	if (geteuid() != 0)
-		skip("only root can build sandboxes");
+		skip("only root can build sandboxes, or play a user who does");
 	find_user(r);
-	own_mounts();
+	rig_own_mounts();
 	digest_file("/proc/self/mountinfo", r->host_before[0]);
 	tmp = getenv("TMPDIR");
 	MUST((size_t)snprintf(r->dir, sizeof(r->dir), "%s/wardian-sbx-XXXXXX",
@@ -170,13 +287,15 @@ rig_open(struct rig *r)
 	r->tenant.uuid = uuid_v7();
 	/* Away from the product's default range, and from the ranges of tests beside this one. */
 	r->uid_base = 0x50000000u + (uint32_t)getpid() % 4096 * (64 * 1024);
+	if (r->mode != RIG_ROOT) {
+		r->uid_base = r->uid;
+		copy_programs(r);
+	}
+	if (r->mode == RIG_DELEGATED)
+		rig_make_groups(r);
 	start_spawner(r);
 	rig_connect(r);
-	if (r->ready.privileged != 1) {
-		kill(r->spawner, SIGTERM);
-		waitpid(r->spawner, NULL, 0);
-		skip("the memory, cpu and pids control groups are not usable on this host");
-	}
+	check_weak(r);
 }
 
 void
@@ -218,9 +337,31 @@ rig_close(struct rig *r)
 	snprintf(path, sizeof(path), "%s/spawner.sock", r->dir);
 	MUST(access(path, F_OK) < 0);
 	MUST(rig_groups(r) == -1); /* not even the parent of all runs */
+	rig_remove_groups(r);
 	digest_file("/proc/self/mountinfo", now);
 	MUST(strcmp(now, r->host_before[0]) == 0);
 	remove_dir(r->dir);
+	if (r->bin[0] != '\0')
+		remove_dir(r->bin);
+}
+
+int
+rig_group_open(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+
+	MUST(r != NULL);
+	rig_open(r);
+	*state = r;
+	return 0;
+}
+
+int
+rig_group_close(void **state)
+{
+	rig_close(*state);
+	free(*state);
+	return 0;
 }
 
 /* --- one run -------------------------------------------------------------------------------- */
@@ -297,11 +438,15 @@ copy_dir(const struct rig *r, const char *from, const char *run_path)
 }
 
 static void
-copy_probe(const struct rig *r, int in_fd)
+copy_probe(const struct rig *r, int in_fd, const char *program)
 {
-	AUTO_FD int from = open(WARDIAN_BUILD_DIR "/tests/sbx-probe", O_RDONLY | O_CLOEXEC);
 	AUTO_FD int to = openat(in_fd, "probe", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0750);
+	AUTO_FD int from = -1;
+	char path[512];
 
+	snprintf(path, sizeof(path), "%s/tests/%s", WARDIAN_BUILD_DIR,
+	    program == NULL ? "sbx-probe" : program);
+	from = open(path, O_RDONLY | O_CLOEXEC);
 	MUST(from >= 0);
 	MUST(to >= 0);
 	while (sendfile(to, from, NULL, 1 << 20) > 0)
@@ -325,7 +470,11 @@ prepare(struct rig *r, const struct rig_run *run, struct rig_result *res)
 	static const char *const env[] = { "PATH=/usr/bin:/bin", "HOME=/work", "LANG=C.UTF-8",
 		NULL };
 	const char *const *use_env = run->env == NULL ? env : run->env;
-	const struct sandbox_launch l = { run->argv, count(run->argv), use_env, count(use_env) };
+	const struct sandbox_launch l = { .argv = run->argv,
+		.n_argv = count(run->argv),
+		.env = use_env,
+		.n_env = count(use_env),
+		.stop = run->stop };
 	AUTO_FD int tenant_fd = -1;
 	AUTO_FD int run_fd = -1;
 	AUTO_FD int in_fd = -1;
@@ -336,7 +485,8 @@ prepare(struct rig *r, const struct rig_run *run, struct rig_result *res)
 	snprintf(res->out, sizeof(res->out), "%s/runs/%s/out", r->dir, path);
 	make_dir(r, r->runs_fd, uuid_format(res->id.tenant.uuid, tenant), &tenant_fd);
 	make_dir(r, tenant_fd, strchr(path, '/') + 1, &run_fd);
-	make_dir(r, run_fd, "in", &in_fd);
+	if (!run->bare)
+		make_dir(r, run_fd, "in", &in_fd);
 	if (sandbox_launch_write(run_fd, &l, &e) < 0) {
 		fprintf(stderr, "launch: %s\n", e.msg);
 		exit(1);
@@ -345,10 +495,18 @@ prepare(struct rig *r, const struct rig_run *run, struct rig_result *res)
 	for (size_t i = 0; i < run->n_inputs; i++)
 		write_input(r, in_fd, &run->inputs[i]);
 	if (run->probe)
-		copy_probe(r, in_fd);
+		copy_probe(r, in_fd, run->program);
 	snprintf(sub, sizeof(sub), "runs/%s", path);
 	if (run->in_dir != NULL)
 		copy_dir(r, run->in_dir, sub);
+}
+
+void
+rig_prepare(struct rig *r, const struct rig_run *run, struct rig_result *res)
+{
+	memset(res, 0, sizeof(*res));
+	res->id = (struct sandbox_run_id){ .tenant = r->tenant, .run = uuid_v7(), .epoch = 1 };
+	prepare(r, run, res);
 }
 
 void
@@ -357,12 +515,12 @@ rig_start(struct rig *r, const struct rig_run *run, struct rig_result *res)
 	struct sandbox_request q = { .protocol = SANDBOX_PROTOCOL,
 		.verb = SANDBOX_START,
 		.uid_slot = r->slot,
-		.limits = run->limits };
+		.limits = run->limits,
+		.gpus = run->gpus,
+		.cpu_set = { run->cpus } };
 	struct err e = { 0 };
 
-	memset(res, 0, sizeof(*res));
-	res->id = (struct sandbox_run_id){ .tenant = r->tenant, .run = uuid_v7(), .epoch = 1 };
-	prepare(r, run, res);
+	rig_prepare(r, run, res);
 	q.id = res->id;
 	if (q.limits.memory_bytes == 0)
 		q.limits = rig_limits();
@@ -520,137 +678,25 @@ rig_output(const struct rig_result *res, const char *path)
 	return text == NULL ? strdup("") : text;
 }
 
-/* --- looking around ------------------------------------------------------------------------- */
-
-/* Calls fn for every process; adds up what it returns. */
-static int
-each_process(int (*fn)(pid_t pid, const struct stat *st, const void *ctx), const void *ctx)
+void
+rig_end_all(struct rig *r)
 {
-	DIR *d = opendir("/proc");
-	const struct dirent *entry;
-	int sum = 0;
-
-	MUST(d != NULL);
-	while ((entry = readdir(d)) != NULL) {
-		char path[300];
-		struct stat st;
-		char *end;
-		long pid = strtol(entry->d_name, &end, 10);
-
-		snprintf(path, sizeof(path), "/proc/%s", entry->d_name);
-		if (*end == '\0' && pid > 0 && stat(path, &st) == 0)
-			sum += fn((pid_t)pid, &st, ctx);
-	}
-	closedir(d);
-	return sum;
-}
-
-static int
-is_ours(pid_t pid, const struct stat *st, const void *ctx)
-{
-	const struct rig *r = ctx;
-
-	(void)pid;
-	return st->st_uid >= r->uid_base && st->st_uid < r->uid_base + 64 * 1024;
-}
-
-int
-rig_processes(const struct rig *r)
-{
-	return each_process(is_ours, r);
-}
-
-static pid_t
-parent_of(pid_t pid)
-{
-	AUTO_FREE char *text = NULL;
-	struct err e = { 0 };
-	char path[64];
-	const char *at;
-	size_t n;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	if (fd_read_file(AT_FDCWD, path, 4096, &text, &n, &e) < 0 || text == NULL)
-		return -1;
-	at = strrchr(text, ')');
-	return at == NULL ? -1 : (pid_t)strtol(at + 4, NULL, 10);
-}
-
-static int
-worker_pid(pid_t pid, const struct stat *st, const void *ctx)
-{
-	const struct rig *r = ctx;
-
-	/* Adopted keepers are children of the monitor, too, but not root's. */
-	return st->st_uid == 0 && parent_of(pid) == r->spawner ? pid : 0;
-}
-
-pid_t
-rig_worker(const struct rig *r)
-{
-	return each_process(worker_pid, r);
-}
-
-static int
-count_dirs(const char *path)
-{
-	DIR *d = opendir(path);
-	const struct dirent *entry;
+	struct sandbox_event ev;
+	struct rig_result res;
 	int n = 0;
 
-	if (d == NULL)
-		return -1;
-	while ((entry = readdir(d)) != NULL)
-		n += entry->d_type == DT_DIR && entry->d_name[0] != '.';
-	closedir(d);
-	return n;
-}
+	do {
+		struct sandbox_run_id id = { 0 };
 
-/* Searches the usual mount points two levels down for the rig's own parent group. */
-static int
-find_groups(const char *at, const char *base, int depth)
-{
-	char path[512];
-	DIR *d;
-	const struct dirent *entry;
-	int n, sum = -1;
-
-	snprintf(path, sizeof(path), "%s/%s", at, base);
-	sum = count_dirs(path);
-	d = depth == 0 ? NULL : opendir(at);
-	while (d != NULL && (entry = readdir(d)) != NULL) {
-		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", at, entry->d_name);
-		n = find_groups(path, base, depth - 1);
-		if (n >= 0)
-			sum = (sum < 0 ? 0 : sum) + n;
-	}
-	if (d != NULL)
-		closedir(d);
-	return sum;
-}
-
-int
-rig_groups(const struct rig *r)
-{
-	char base[64];
-	struct stat st;
-
-	MUST(stat(r->dir, &st) == 0);
-	snprintf(base, sizeof(base), "wardian-%jx-%jx", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
-	return find_groups("/sys/fs/cgroup", base, 4);
-}
-
-bool
-rig_quiet(const struct rig *r, int ms)
-{
-	struct deadline until = deadline_in_ms(ms);
-
-	while (rig_processes(r) > 0 || rig_groups(r) > 0) {
-		if (deadline_passed(until))
-			return false;
-		usleep(5000);
-	}
-	return true;
+		rig_send(r, SANDBOX_LIST, NULL);
+		while (rig_event(r, &ev, QUIET_MS) && ev.kind != SANDBOX_LIST_END)
+			if (ev.kind == SANDBOX_LISTED)
+				id = ev.id;
+		if (id.epoch == 0)
+			return;
+		memset(&res, 0, sizeof(res));
+		res.id = id;
+		rig_send(r, SANDBOX_KILL, &id);
+		rig_wait(r, &res, QUIET_MS);
+	} while (++n < LEFT_MAX);
 }

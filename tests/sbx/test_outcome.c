@@ -15,24 +15,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static int
-open_rig(void **state)
-{
-	struct rig *r = calloc(1, sizeof(*r));
-
-	rig_open(r);
-	*state = r;
-	return 0;
-}
-
-static int
-close_rig(void **state)
-{
-	rig_close(*state);
-	free(*state);
-	return 0;
-}
-
 static void
 probe(void **state, const char *act, const char *argument, struct sandbox_limits limits,
     struct rig_result *res)
@@ -137,6 +119,7 @@ memory_beyond_the_limit_is_out_of_memory_and_not_a_signal(void **state)
 	struct sandbox_limits l = rig_limits();
 	struct rig_result res;
 
+	RIG_NEEDS_GROUPS();
 	l.memory_bytes = 32 * MIB;
 	probe(state, "oom", NULL, l, &res);
 	assert_int_equal(res.exit.outcome, SANDBOX_OOM);
@@ -151,6 +134,7 @@ a_child_out_of_memory_counts_although_the_main_process_exits_with_0(void **state
 	struct sandbox_limits l = rig_limits();
 	struct rig_result res;
 
+	RIG_NEEDS_GROUPS();
 	l.memory_bytes = 32 * MIB;
 	probe(state, "oom-child", NULL, l, &res);
 	assert_int_equal(res.exit.outcome, SANDBOX_OOM);
@@ -164,6 +148,7 @@ a_run_that_waits_for_a_process_lost_to_the_limit_is_ended(void **state)
 	struct sandbox_limits l = rig_limits();
 	struct rig_result res;
 
+	RIG_NEEDS_GROUPS();
 	l.memory_bytes = 32 * MIB;
 	probe(state, "oom-hang", NULL, l, &res);
 	assert_int_equal(res.exit.outcome, SANDBOX_OOM);
@@ -295,6 +280,7 @@ the_cpu_limit_throttles(void **state)
 	struct sandbox_limits l = rig_limits();
 	struct rig_result res;
 
+	RIG_NEEDS_GROUPS();
 	/* Far below what a busy machine would leave to it anyway. */
 	l.cpu_milli = 50;
 	probe(state, "burn", NULL, l, &res);
@@ -374,5 +360,5 @@ main(void)
 		cmocka_unit_test(stop_gives_grace_and_then_kills),
 	};
 
-	return cmocka_run_group_tests_name("outcome", tests, open_rig, close_rig);
+	return cmocka_run_group_tests_name("outcome", tests, rig_group_open, rig_group_close);
 }

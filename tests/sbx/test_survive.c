@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Deaths of daemon, worker and keeper, the spawner's manners, and what must not be left behind. */
+/* Deaths of daemon, worker, zygote and keeper, and what must not be left behind. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,24 +22,6 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static int
-open_rig(void **state)
-{
-	struct rig *r = calloc(1, sizeof(*r));
-
-	rig_open(r);
-	*state = r;
-	return 0;
-}
-
-static int
-close_rig(void **state)
-{
-	rig_close(*state);
-	free(*state);
-	return 0;
-}
 
 static void
 start_sleeper(struct rig *r, const char *script, struct rig_result *res)
@@ -215,371 +198,206 @@ a_second_kill_ends_the_keeper_itself(void **state)
 	rig_done(&res);
 }
 
+/* PID 1 of a pid namespace under a keeper's uid with a keeper's arguments; its pid here. */
+static pid_t
+fake_keeper(const struct rig *r, const struct rig_result *res, char *version)
+{
+	char name[] = "wardian-keeper", group[] = "g0", path[ID_RUN_PATH_SIZE];
+	char *const argv[] = { name, path, group, version, NULL };
+	int pids[2];
+	pid_t pid = -1, outer;
+
+	id_run_path(res->id.tenant, res->id.run, res->id.epoch, path);
+	assert_int_equal(pipe2(pids, O_CLOEXEC), 0);
+	outer = fork();
+	if (outer == 0) {
+		if (unshare(CLONE_NEWPID) < 0)
+			_exit(1);
+		pid = fork();
+		if (pid != 0)
+			_exit(write(pids[1], &pid, sizeof(pid)) != sizeof(pid));
+		if (setgid(r->uid_base) < 0 || setuid(r->uid_base) < 0)
+			_exit(1);
+		execv(WARDIAN_BUILD_DIR "/tests/sbx-probe", argv);
+		_exit(1);
+	}
+	close(pids[1]);
+	assert_int_equal(read(pids[0], &pid, sizeof(pid)), sizeof(pid));
+	close(pids[0]);
+	assert_int_equal(waitpid(outer, NULL, 0), outer);
+	return pid;
+}
+
 static void
-a_forged_keeper_file_is_no_claim(void **state)
+a_keeper_of_a_later_release_is_listed_and_ended_only_as_a_whole(void **state)
 {
 	struct rig *r = *state;
+	const struct rig_run run = { .argv = RIG_ARGV("/usr/bin/true") };
 	struct rig_result res;
-	struct sandbox_keeper_file file;
-	char path[512];
-	pid_t pid;
-	int fd;
+	char version[] = "9";
+	pid_t pid, found = -1;
 
-	start_sleeper(r, "sleep 60", &res);
-	snprintf(path, sizeof(path), "%s/keeper", res.out);
-	fd = open(path, O_RDWR);
-	assert_true(fd >= 0);
-	assert_int_equal(pread(fd, &file, sizeof(file), 0), sizeof(file));
-	assert_int_equal(file.pid, res.pid);
-	file.pid = getpid();
-	assert_int_equal(pwrite(fd, &file, sizeof(file), 0), sizeof(file));
-	close(fd);
-	/* Nobody claims the run's groups now: its processes are a stranger's and are swept. */
+	rig_do(r, &run, &res);
+	pid = fake_keeper(r, &res, version);
+	assert_true(pid > 1);
+	usleep(50000); /* its exec */
 	kill_worker(r);
-	assert_false(listed(r, &res, &pid));
+	assert_true(listed(r, &res, &found));
+	assert_int_equal(found, pid);
+	assert_int_equal(kill(pid, 0), 0);
+	res.ended = false;
 	rig_send(r, SANDBOX_KILL, &res.id);
-	assert_true(rig_quiet(r, 10000));
-	rig_done(&res);
-}
-
-static void
-a_run_cannot_be_started_twice(void **state)
-{
-	struct rig *r = *state;
-	struct sandbox_request q = {
-		.protocol = SANDBOX_PROTOCOL, .verb = SANDBOX_START, .limits = rig_limits()
-	};
-	struct rig_result res;
-	struct err e = { 0 };
-
-	start_sleeper(r, "sleep 1", &res);
-	q.id = res.id;
-	assert_int_equal(sandbox_send(r->fd, &q, &e), 0);
-	rig_wait(r, &res, 10000);
-	assert_true(res.refused);
-	assert_int_equal(res.sys, EEXIST);
-	res.refused = false;
 	rig_wait(r, &res, 10000);
 	assert_true(res.ended);
-	res.ended = false;
-	assert_int_equal(sandbox_send(r->fd, &q, &e), 0);
-	rig_wait(r, &res, 10000);
-	assert_true(res.refused);
-	assert_int_equal(res.step, SANDBOX_STEP_RUN_DIR);
-	assert_int_equal(res.sys, EEXIST);
-	rig_collect(r, &res);
-	assert_true(res.has_exit);
-	rig_done(&res);
-}
-
-static void
-stop_of_a_run_that_is_over_says_so(void **state)
-{
-	struct rig *r = *state;
-	const struct rig_run run = { .argv = RIG_ARGV("/usr/bin/true") };
-	struct rig_result res;
-
-	rig_do(r, &run, &res);
-	res.ended = false;
-	rig_send(r, SANDBOX_STOP, &res.id);
-	rig_wait(r, &res, 10000);
-	assert_true(res.ended);
-	rig_done(&res);
-}
-
-static void
-impossible_starts_are_refused_with_the_check_that_failed(void **state)
-{
-	struct rig *r = *state;
-	struct sandbox_request q = {
-		.protocol = SANDBOX_PROTOCOL, .verb = SANDBOX_START, .limits = rig_limits()
-	};
-	struct sandbox_event ev;
-	struct err e = { 0 };
-
-	q.id = (struct sandbox_run_id){ .tenant = r->tenant, .run = uuid_v7(), .epoch = 1 };
-	assert_int_equal(sandbox_send(r->fd, &q, &e), 0);
-	assert_true(rig_event(r, &ev, 10000));
-	assert_int_equal(ev.kind, SANDBOX_FAILED);
-	assert_int_equal(ev.step, SANDBOX_STEP_RUN_DIR);
-	assert_int_equal(ev.sys, ENOENT);
-	q.limits.memory_bytes = -1;
-	assert_int_equal(sandbox_send(r->fd, &q, &e), 0);
-	assert_true(rig_event(r, &ev, 10000));
-	assert_int_equal(ev.kind, SANDBOX_REFUSED);
-	assert_int_equal(ev.step, SANDBOX_STEP_LIMITS);
-	q.limits = rig_limits();
-	q.uid_slot = UINT32_MAX;
-	assert_int_equal(sandbox_send(r->fd, &q, &e), 0);
-	assert_true(rig_event(r, &ev, 10000));
-	assert_int_equal(ev.kind, SANDBOX_REFUSED);
-	assert_int_equal(ev.step, SANDBOX_STEP_USER_MAP);
-	q.reserved = 1;
-	assert_int_equal(sandbox_send(r->fd, &q, &e), 0);
-	assert_true(rig_event(r, &ev, 10000));
-	assert_int_equal(ev.kind, SANDBOX_REFUSED);
-	assert_int_equal(ev.step, SANDBOX_STEP_RECORD);
-}
-
-static void
-a_missing_launch_file_fails_the_start_and_leaves_nothing(void **state)
-{
-	struct rig *r = *state;
-	const struct rig_run run = { .argv = RIG_ARGV("/usr/bin/true") };
-	struct sandbox_request q = {
-		.protocol = SANDBOX_PROTOCOL, .verb = SANDBOX_START, .limits = rig_limits()
-	};
-	struct rig_result res;
-	char command[1024];
-	struct err e = { 0 };
-
-	/* A run that is over, then its directory as if it had never been and without a launch file.
-	 */
-	rig_do(r, &run, &res);
-	snprintf(command, sizeof(command), "rm '%s/../launch' && rm -rf '%s'", res.out, res.out);
-	assert_int_equal(system(command), 0);
-	q.id = res.id;
-	res.ended = res.started = false;
-	assert_int_equal(sandbox_send(r->fd, &q, &e), 0);
-	rig_wait(r, &res, 10000);
-	assert_true(res.failed);
-	assert_int_equal(res.step, SANDBOX_STEP_LAUNCH_FILE);
-	assert_int_equal(res.sys, ENOENT);
-	assert_true(access(res.out, F_OK) < 0);
 	assert_true(rig_quiet(r, 5000));
 	rig_done(&res);
 }
 
-static int
-raw_connect(const struct rig *r)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
-
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/spawner.sock", r->dir);
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
-		return fd;
-	close(fd);
-	return -1;
-}
-
 static void
-malformed_records_are_refused_and_the_spawner_lives(void **state)
+wait_idle_cells(struct rig *r, int n)
 {
-	struct rig *r = *state;
-	pid_t worker = rig_worker(r);
-	int fd = raw_connect(r);
-	struct sandbox_event ev;
+	struct deadline until = deadline_in_ms(10000);
 
-	assert_true(fd >= 0);
-	for (size_t n = 1; n < 400; n += 7) {
-		char bytes[400];
-
-		memset(bytes, (int)n, sizeof(bytes));
-		assert_int_equal(send(fd, bytes, n, 0), (ssize_t)n);
-		assert_int_equal(recv(fd, &ev, sizeof(ev), 0), sizeof(ev));
-		assert_int_equal(ev.kind, SANDBOX_REFUSED);
-		assert_int_equal(ev.step, SANDBOX_STEP_RECORD);
-	}
-	close(fd);
-	assert_int_equal(rig_worker(r), worker);
-}
-
-static void
-strangers_cannot_speak_to_the_spawner(void **state)
-{
-	struct rig *r = *state;
-	int status;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		/* Another user with the daemon's group, who passes the socket's mode. */
-		char byte;
-		int fd;
-
-		if (setgid(r->gid) < 0 || setuid(4242) < 0)
-			_exit(2);
-		fd = raw_connect(r);
-		if (fd < 0)
-			_exit(0);
-		_exit(recv(fd, &byte, 1, 0) == 0 ? 0 : 1);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
-}
-
-static void
-a_fifth_connection_closes_the_oldest_and_the_newest_hears(void **state)
-{
-	struct rig *r = *state;
-	struct rig_result res;
-	int older[5];
-	char byte;
-
-	for (size_t i = 0; i < ARRAY_LEN(older); i++)
-		assert_true((older[i] = raw_connect(r)) >= 0);
-	rig_connect(r);
-	assert_int_equal(recv(older[0], &byte, 1, 0), 0);
-	start_sleeper(r, "exit 0", &res);
-	rig_wait(r, &res, 10000);
-	assert_true(res.ended);
-	for (size_t i = 0; i < ARRAY_LEN(older); i++)
-		close(older[i]);
-	rig_done(&res);
-}
-
-static void
-a_second_spawner_on_the_same_directory_refuses(void **state)
-{
-	struct rig *r = *state;
-	char command[512];
-
-	snprintf(command, sizeof(command),
-	    WARDIAN_BUILD_DIR "/wardian-spawner --state %s --user root --uid-base 1900000000 "
-			      "--keeper " WARDIAN_BUILD_DIR "/wardian-keeper 2>/dev/null",
-	    r->dir);
-	assert_true(system(command) != 0);
-}
-
-static void
-it_goes_to_the_background_when_ready_and_ends_when_nobody_needs_it(void **state)
-{
-	char dir[] = "/tmp/wardian-idle-XXXXXX";
-	char command[512], path[64];
-	struct sandbox_event ready;
-	struct deadline until;
-	struct err e = { 0 };
-	struct stat st;
-	int fd;
-
-	(void)state;
-	assert_non_null(mkdtemp(dir));
-	snprintf(command, sizeof(command),
-	    WARDIAN_BUILD_DIR "/wardian-spawner --state %s --user nobody --uid-base 1900000000 "
-			      "--keeper " WARDIAN_BUILD_DIR "/wardian-keeper",
-	    dir);
-	assert_int_equal(system(command), 0);
-	snprintf(path, sizeof(path), "%s/spawner.sock", dir);
-	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0660);
-	assert_int_equal(st.st_uid, 0);
-	assert_int_equal(st.st_gid, 65534);
-	assert_int_equal(sandbox_connect(path, &fd, &ready, &e), 0);
-	close(fd);
-	until = deadline_in_ms(15000);
-	while (access(path, F_OK) == 0 && !deadline_passed(until))
-		usleep(20000);
-	assert_true(access(path, F_OK) < 0);
-	snprintf(command, sizeof(command), "rm -r %s", dir);
-	assert_int_equal(system(command), 0);
-}
-
-/* Mounts of most hosts are shared, which a chroot's tree inherits. */
-static void
-it_starts_in_a_chroot_on_shared_mounts(void **state)
-{
-	char dir[] = "/tmp/wardian-chroot-XXXXXX";
-	char command[1024], path[64];
-	struct sandbox_event ready;
-	struct err e = { 0 };
-	int fd;
-
-	(void)state;
-	if (!rig_root_is_mount())
-		skip(); /* this is a chroot already; the other tests started their spawners in it */
-	assert_non_null(mkdtemp(dir));
-	snprintf(command, sizeof(command),
-	    "mkdir %s/root %s/state && exec unshare -m --propagation shared sh -c '"
-	    "mount --rbind / %s/root && exec chroot %s/root " WARDIAN_BUILD_DIR "/wardian-spawner "
-	    "--state %s/state --user nobody --uid-base 1900000000 --keeper " WARDIAN_BUILD_DIR
-	    "/wardian-keeper'",
-	    dir, dir, dir, dir, dir);
-	assert_int_equal(system(command), 0);
-	snprintf(path, sizeof(path), "%s/state/spawner.sock", dir);
-	assert_int_equal(sandbox_connect(path, &fd, &ready, &e), 0);
-	assert_int_equal(ready.privileged, 1);
-	close(fd);
-	for (struct deadline until = deadline_in_ms(15000); access(path, F_OK) == 0;) {
+	while (rig_idle_cells(r) != n) {
 		assert_false(deadline_passed(until));
-		usleep(20000);
+		usleep(2000);
 	}
-	snprintf(command, sizeof(command), "rm -r --one-file-system %s", dir);
-	assert_int_equal(system(command), 0);
 }
 
 static void
-paths_that_a_chroot_would_turn_are_refused(void **state)
+do_true(struct rig *r)
 {
-	(void)state;
-	assert_int_not_equal(
-	    system(
-		"cd /tmp && " WARDIAN_BUILD_DIR "/wardian-spawner --state . --user nobody "
-		"--uid-base 1900000000 --keeper " WARDIAN_BUILD_DIR "/wardian-keeper 2>/dev/null"),
-	    0);
-}
-
-static void
-the_spawner_has_no_network_and_few_capabilities(void **state)
-{
-	struct rig *r = *state;
-	char path[64], line[256], own[64], theirs[64];
-	unsigned long long bounding = ~0ull;
-	int nnp = -1;
-	ssize_t n;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", rig_worker(r));
-	f = fopen(path, "re");
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f) != NULL) {
-		(void)sscanf(line, "CapBnd: %llx", &bounding);
-		(void)sscanf(line, "NoNewPrivs: %d", &nnp);
-	}
-	fclose(f);
-	assert_int_equal(nnp, 1);
-	assert_true(__builtin_popcountll(bounding) <= 13);
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", rig_worker(r));
-	n = readlink(path, theirs, sizeof(theirs) - 1);
-	assert_true(n > 0);
-	theirs[n] = '\0';
-	n = readlink("/proc/self/ns/net", own, sizeof(own) - 1);
-	assert_true(n > 0);
-	own[n] = '\0';
-	assert_string_not_equal(own, theirs);
-}
-
-static void
-purge_removes_a_half_made_run_and_keeps_a_finished_one(void **state)
-{
-	struct rig *r = *state;
 	const struct rig_run run = { .argv = RIG_ARGV("/usr/bin/true") };
-	struct sandbox_event ev;
 	struct rig_result res;
-	char path[512];
 
 	rig_do(r, &run, &res);
-	rig_send(r, SANDBOX_PURGE, &res.id);
-	assert_true(rig_event(r, &ev, 10000));
-	assert_int_equal(ev.kind, SANDBOX_PURGED);
-	snprintf(path, sizeof(path), "%s/exit", res.out);
-	assert_int_equal(access(path, F_OK), 0);
+	if (!res.ended)
+		fail_msg("%s: %s", sandbox_step_name(res.step), strerror(res.sys));
+	assert_true(res.has_exit);
+	assert_int_equal(res.exit.outcome, SANDBOX_EXITED);
 	rig_done(&res);
+}
 
-	start_sleeper(r, "sleep 60", &res);
-	rig_send(r, SANDBOX_PURGE, &res.id);
+static void
+cells_that_wait_end_with_the_worker(void **state)
+{
+	struct rig *r = *state;
+
+	do_true(r);
+	wait_idle_cells(r, 2);
+	kill_worker(r);
+	wait_idle_cells(r, 0);
+	do_true(r);
+}
+
+static void
+a_run_outlives_its_zygote_and_the_next_one_gets_another(void **state)
+{
+	struct rig *r = *state;
+	struct rig_result res;
+	pid_t zygote;
+
+	start_sleeper(r, "echo before; sleep 0.5; echo after; exit 5", &res);
+	zygote = rig_zygote(r);
+	assert_true(zygote > 1);
+	assert_int_equal(kill(zygote, SIGKILL), 0);
+	do_true(r); /* in a cell that the dead one made, maybe */
+	do_true(r);
+	do_true(r);
+	assert_true(rig_zygote(r) > 1);
+	assert_true(rig_zygote(r) != zygote);
 	rig_wait(r, &res, 10000);
-	assert_true(res.refused);
-	assert_int_equal(res.sys, EBUSY);
-	assert_int_equal(kill(res.pid, SIGKILL), 0);
-	res.refused = false;
-	rig_wait(r, &res, 10000);
-	assert_true(res.ended);
-	rig_send(r, SANDBOX_PURGE, &res.id);
-	assert_true(rig_event(r, &ev, 10000));
-	assert_int_equal(ev.kind, SANDBOX_PURGED);
-	assert_true(access(res.out, F_OK) < 0);
+	rig_collect(r, &res);
+	assert_int_equal(res.exit.exit_code, 5);
+	assert_string_equal(res.log, "before\nafter\n");
 	rig_done(&res);
+}
+
+static void
+cells_that_were_killed_while_they_waited_cost_no_run(void **state)
+{
+	struct rig *r = *state;
+
+	for (int i = 0; i < 10; i++) {
+		do_true(r);
+		wait_idle_cells(r, 2);
+		rig_kill_idle_cells(r);
+		/* One that is killed when it has its order takes its run with it. */
+		wait_idle_cells(r, 0);
+		assert_true(rig_quiet(r, 10000));
+	}
+	do_true(r);
+}
+
+static void
+stop_and_kill_reach_a_run_that_has_not_started(void **state)
+{
+	struct rig *r = *state;
+	const struct rig_run run = { .argv = RIG_ARGV("/bin/sleep", "60") };
+
+	for (int i = 0; i < 40; i++) {
+		struct rig_result res;
+
+		rig_start(r, &run, &res);
+		usleep((useconds_t)(i % 20) * 100);
+		rig_send(r, i < 20 ? SANDBOX_STOP : SANDBOX_KILL, &res.id);
+		rig_wait(r, &res, 10000);
+		assert_true(res.ended);
+		rig_collect(r, &res);
+		assert_int_equal(res.exit.outcome, SANDBOX_STOPPED);
+		rig_done(&res);
+	}
+	for (int i = 0; i < 20; i++) {
+		struct rig_result res;
+
+		rig_start(r, &run, &res);
+		usleep((useconds_t)i * 100);
+		rig_send(r, SANDBOX_KILL, &res.id);
+		rig_send(r, SANDBOX_KILL, &res.id);
+		rig_wait(r, &res, 10000);
+		assert_true(res.ended || res.failed);
+		rig_done(&res);
+	}
+	assert_true(rig_quiet(r, 5000));
+}
+
+/* Two of three hit the zygote or a cell, whose runs the worker still knows. */
+static void
+kill_something(struct rig *r, int i, struct rig_result *res)
+{
+	const pid_t victim = i % 3 == 0 ? rig_worker(r) : i % 3 == 1 ? rig_zygote(r) : 0;
+
+	if (i % 3 == 2)
+		rig_kill_idle_cells(r);
+	else if (victim > 1)
+		kill(victim, SIGKILL);
+	if (i % 3 != 0) {
+		rig_wait(r, res, 10000);
+		assert_true(res->ended || res->failed);
+	} else if (i % 12 == 9) {
+		rig_restart(r, SIGKILL); /* a monitor gives up after five workers */
+	} else {
+		rig_connect(r);
+	}
+}
+
+static void
+kills_at_any_moment_leave_nothing_behind(void **state)
+{
+	struct rig *r = *state;
+	const struct rig_run run = { .argv = RIG_ARGV("/bin/sh", "-c", "sleep 0.01") };
+	unsigned seed = 1;
+
+	for (int i = 0; i < 200; i++) {
+		struct rig_result res;
+
+		rig_start(r, &run, &res);
+		usleep((useconds_t)(rand_r(&seed) % 3000));
+		kill_something(r, i, &res);
+		rig_done(&res);
+	}
+	assert_true(rig_quiet(r, 10000));
+	do_true(r);
 }
 
 static void
@@ -604,7 +422,8 @@ forty_runs_at_once_all_end_and_leave_nothing(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(res); i++) {
 		rig_collect(r, &res[i]);
 		assert_int_equal(res[i].exit.exit_code, 3);
-		assert_string_equal(res[i].log, "2\n");
+		/* Two that were before it made its user namespace. */
+		assert_string_equal(res[i].log, r->mode == RIG_ROOT ? "2\n" : "4\n");
 		rig_done(&res[i]);
 	}
 	assert_true(rig_quiet(r, 10000));
@@ -636,31 +455,28 @@ main(void)
 		cmocka_unit_test(a_run_outlives_the_whole_spawner),
 		cmocka_unit_test(an_adopted_run_can_be_stopped),
 		cmocka_unit_test(a_run_that_ends_while_no_worker_lives_leaves_its_record),
-		cmocka_unit_test(a_forged_keeper_file_is_no_claim),
+		cmocka_unit_test(a_keeper_of_a_later_release_is_listed_and_ended_only_as_a_whole),
+	};
+	const struct CMUnitTest zygote[] = {
+		cmocka_unit_test(cells_that_wait_end_with_the_worker),
+		cmocka_unit_test(a_run_outlives_its_zygote_and_the_next_one_gets_another),
+		cmocka_unit_test(cells_that_were_killed_while_they_waited_cost_no_run),
+		cmocka_unit_test(stop_and_kill_reach_a_run_that_has_not_started),
+	};
+	const struct CMUnitTest kills[] = {
+		cmocka_unit_test(kills_at_any_moment_leave_nothing_behind),
 	};
 	/* A spawner of its own: a worker may die only so often within a minute. */
 	const struct CMUnitTest late[] = {
 		cmocka_unit_test(a_killed_keeper_takes_everything_with_it_and_leaves_no_record),
 		cmocka_unit_test(a_second_kill_ends_the_keeper_itself),
-		cmocka_unit_test(a_run_cannot_be_started_twice),
-		cmocka_unit_test(stop_of_a_run_that_is_over_says_so),
-		cmocka_unit_test(impossible_starts_are_refused_with_the_check_that_failed),
-		cmocka_unit_test(a_missing_launch_file_fails_the_start_and_leaves_nothing),
-		cmocka_unit_test(malformed_records_are_refused_and_the_spawner_lives),
-		cmocka_unit_test(strangers_cannot_speak_to_the_spawner),
-		cmocka_unit_test(a_fifth_connection_closes_the_oldest_and_the_newest_hears),
-		cmocka_unit_test(a_second_spawner_on_the_same_directory_refuses),
-		cmocka_unit_test(
-		    it_goes_to_the_background_when_ready_and_ends_when_nobody_needs_it),
-		cmocka_unit_test(it_starts_in_a_chroot_on_shared_mounts),
-		cmocka_unit_test(paths_that_a_chroot_would_turn_are_refused),
-		cmocka_unit_test(the_spawner_has_no_network_and_few_capabilities),
-		cmocka_unit_test(purge_removes_a_half_made_run_and_keeps_a_finished_one),
 		cmocka_unit_test(forty_runs_at_once_all_end_and_leave_nothing),
 		cmocka_unit_test(
 		    a_worker_killed_in_the_middle_of_starts_leaves_nothing_alive_unknown),
 	};
 
-	return cmocka_run_group_tests_name("adoption", early, open_rig, close_rig) +
-	       cmocka_run_group_tests_name("survive", late, open_rig, close_rig);
+	return cmocka_run_group_tests_name("adoption", early, rig_group_open, rig_group_close) +
+	       cmocka_run_group_tests_name("zygote", zygote, rig_group_open, rig_group_close) +
+	       cmocka_run_group_tests_name("kills", kills, rig_group_open, rig_group_close) +
+	       cmocka_run_group_tests_name("survive", late, rig_group_open, rig_group_close);
 }

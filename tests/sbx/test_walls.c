@@ -124,7 +124,10 @@ the_host_sees_the_tenants_ids(void **state)
 	assert_true(res.pid > 1);
 	snprintf(path, sizeof(path), "/proc/%d", res.pid);
 	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(st.st_uid, r->uid_base + 3 * 1024);
+	assert_int_equal(st.st_uid, r->mode == RIG_ROOT ? r->uid_base + 3 * 1024 : r->uid);
+	/* What ran before is still being taken down. */
+	for (int i = 0; i < 500 && rig_processes(r) != 2; i++)
+		usleep(10000);
 	assert_int_equal(rig_processes(r), 2);
 	rig_send(r, SANDBOX_KILL, &res.id);
 	rig_wait(r, &res, 10000);
@@ -142,10 +145,25 @@ the_hosts_root_is_not_among_its_ids(void **state)
 	char want[128];
 
 	rig_do(r, &run, &res);
-	snprintf(want, sizeof(want), "%10d %10u %10d\n%10d %10u %10d\n", 0, r->uid_base, 1024, 0,
-	    r->uid_base, 1024);
+	if (r->mode == RIG_ROOT)
+		snprintf(want, sizeof(want), "%10d %10u %10d\n%10d %10u %10d\n", 0, r->uid_base,
+		    1024, 0, r->uid_base, 1024);
+	else /* one id; its number outside is the tenant's namespace's, not the host's */
+		snprintf(
+		    want, sizeof(want), "%10d %10d %10d\n%10d %10d %10d\n", 1000, 0, 1, 1000, 0, 1);
 	assert_string_equal(res.log, want);
 	rig_done(&res);
+}
+
+static bool
+is_device(const char *where)
+{
+	static const char *const names[] = { "null", "zero", "full", "random", "urandom" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (strncmp(where, "/dev/", 5) == 0 && strcmp(where + 5, names[i]) == 0)
+			return true;
+	return false;
 }
 
 static void
@@ -162,6 +180,8 @@ every_mount_is_read_only_but_the_scratch(void **state)
 
 		assert_int_equal(sscanf(line, "%*s %*s %*s %*s %255s %255s", where, options), 2);
 		assert_non_null(strstr(options, "nosuid"));
+		if (is_device(where))
+			assert_non_null(strstr(options, "noexec"));
 		if (strncmp(options, "rw", 2) != 0)
 			continue;
 		writable++;
@@ -274,7 +294,7 @@ starts_nothing_when(const struct rig *like, const char *prepare)
 	    prepare, r.dir, getpwuid(r.uid)->pw_name);
 	assert_int_equal(system(text), 0);
 	rig_connect(&r);
-	assert_int_equal(r.ready.privileged, 0);
+	assert_int_equal(r.ready.weak, SANDBOX_WEAK_LIMITS | SANDBOX_WEAK_REFUSED);
 	rig_start(&r, &run, &res);
 	rig_wait(&r, &res, 10000);
 	assert_true(res.failed);
@@ -294,11 +314,34 @@ starts_nothing_when(const struct rig *like, const char *prepare)
 static void
 without_usable_control_groups_every_start_fails_and_says_where(void **state)
 {
+	RIG_NEEDS_ROOT("an ordinary user's spawner may do without");
 	if (!rig_root_is_mount())
 		skip(); /* in a chroot unshare(1) cannot keep what follows from the host */
 	starts_nothing_when(*state, "for d in /sys/fs/cgroup/* /sys/fs/cgroup; do "
 				    "mount -o remount,bind,ro $d 2>/dev/null; done");
 	starts_nothing_when(*state, "mount -t tmpfs none /sys/fs/cgroup");
+}
+
+static void
+an_ordinary_users_spawner_starts_nothing_unless_that_is_allowed(void **state)
+{
+	const struct rig_run run = { .argv = RIG_ARGV("/usr/bin/true") };
+	struct rig_result res;
+	struct rig r;
+
+	(void)state;
+	if (rig_mode() == RIG_ROOT)
+		skip(); /* started with WARDIAN_TEST_SPAWNER=user as a test of its own */
+	rig_open_with(&r, (const char *const[]){ "--weaker", "refuse", NULL });
+	assert_true((r.ready.weak & SANDBOX_WEAK_REFUSED) != 0);
+	rig_start(&r, &run, &res);
+	rig_wait(&r, &res, 10000);
+	assert_true(res.failed);
+	assert_int_equal(res.step, SANDBOX_STEP_USER_MAP);
+	assert_int_equal(res.sys, EPERM);
+	assert_true(access(res.out, F_OK) < 0);
+	rig_done(&res);
+	rig_close(&r);
 }
 
 int
@@ -318,6 +361,7 @@ main(void)
 		cmocka_unit_test(the_environment_is_what_the_launch_file_says),
 		cmocka_unit_test(threads_and_processes_still_work),
 		cmocka_unit_test(without_usable_control_groups_every_start_fails_and_says_where),
+		cmocka_unit_test(an_ordinary_users_spawner_starts_nothing_unless_that_is_allowed),
 	};
 
 	return cmocka_run_group_tests_name("walls", tests, open_rig, close_rig);

@@ -17,20 +17,28 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum {
 	/* A spawner's worker that died is back within milliseconds; its socket never went. */
 	RECONNECT_FIRST_MS = 50,
 	RECONNECT_MS = 1000,
+	/* One that was left ends five seconds later, unless somebody looks in again. */
+	LEFT_MS = 30000,
 	/* Records taken in one turn of the loop, so that a burst does not keep timers waiting. */
 	RECORDS_PER_TURN = 64
 };
 
 static void
-tell(struct compute *c, enum compute_event_kind kind)
+disconnect(struct compute *c)
 {
-	const struct compute_event ev = { .kind = kind };
+	const struct compute_event ev = { .kind = COMPUTE_LOST };
 
+	loop_watch_free(c->watch);
+	c->watch = NULL;
+	fd_close(&c->fd);
+	atomic_store(&c->weak, -1);
+	loop_timer_start(c->retry, RECONNECT_FIRST_MS, 0);
 	c->on_event(c->ctx, &ev);
 }
 
@@ -38,11 +46,39 @@ static void
 lose(struct compute *c, const struct err *why)
 {
 	log_err(&c->log, LOG_LEVEL_WARN, why, "the spawner is gone; running jobs go on");
-	loop_watch_free(c->watch);
-	c->watch = NULL;
-	fd_close(&c->fd);
-	loop_timer_start(c->retry, RECONNECT_FIRST_MS, 0);
-	tell(c, COMPUTE_LOST);
+	disconnect(c);
+}
+
+static bool
+is_foreign(const struct compute *c)
+{
+	return c->ready.protocol != SANDBOX_PROTOCOL;
+}
+
+void
+compute_leave(struct compute *c)
+{
+	struct stat st;
+
+	if (c->fd < 0 || !is_foreign(c))
+		return;
+	log_info(&c->log, "nothing runs under the spawner of another release; leaving it");
+	if (stat(c->socket_path, &st) == 0) {
+		c->left_born = st.st_ctim;
+		c->left_until = deadline_in_ms(LEFT_MS);
+	}
+	disconnect(c);
+}
+
+/* Whether what listens there is the spawner that was left, and is to be given time to end. */
+static bool
+is_leaving(const struct compute *c)
+{
+	struct stat st;
+
+	return c->left_until.mono_ns != 0 && !deadline_passed(c->left_until) &&
+	       stat(c->socket_path, &st) == 0 && st.st_ctim.tv_sec == c->left_born.tv_sec &&
+	       st.st_ctim.tv_nsec == c->left_born.tv_nsec;
 }
 
 static void
@@ -85,9 +121,27 @@ adopt_connection(struct compute *c, struct err *e)
 }
 
 static void
+say_connected(const struct compute *c)
+{
+	if (is_foreign(c))
+		log_warn(&c->log,
+		    "the spawner speaks protocol %u and this daemon %d; it goes on with its runs "
+		    "and "
+		    "is replaced when they are over, or at once when it is restarted",
+		    c->ready.protocol, SANDBOX_PROTOCOL);
+	else
+		log_info(&c->log, "spawner connected%s",
+		    (c->ready.weak & SANDBOX_WEAK_REFUSED) == 0
+			? ""
+			: "; it lacks privileges or control groups, so it will refuse to start "
+			  "runs");
+}
+
+static void
 on_connected(void *arg)
 {
 	struct compute *c = arg;
+	struct compute_event ev = { .kind = COMPUTE_CONNECTED };
 	struct err e = { 0 };
 
 	thread_join(&c->connector);
@@ -101,11 +155,10 @@ on_connected(void *arg)
 		return;
 	}
 	c->complained = false;
-	log_info(&c->log, "spawner connected%s",
-	    c->ready.privileged
-		? ""
-		: "; it lacks privileges or control groups, so it will refuse to start runs");
-	tell(c, COMPUTE_CONNECTED);
+	atomic_store(&c->weak, is_foreign(c) ? -1 : (int64_t)c->ready.weak);
+	say_connected(c);
+	ev.foreign = is_foreign(c);
+	c->on_event(c->ctx, &ev);
 }
 
 static void *
@@ -128,6 +181,10 @@ on_retry(void *arg)
 
 	if (c->fd >= 0 || c->connecting)
 		return;
+	if (is_leaving(c)) {
+		loop_timer_start(c->retry, RECONNECT_MS, 0);
+		return;
+	}
 	c->connecting = true;
 	if (thread_start(&c->connector, "connector", connect_main, c, &e) == 0)
 		return;
@@ -146,6 +203,7 @@ compute_new(const struct compute_options *o, struct compute **ret, struct err *e
 	*c = (struct compute){ .loop = o->loop,
 		.log = o->log,
 		.runs_fd = -1,
+		.weak = -1,
 		.fd = -1,
 		.new_fd = -1,
 		.on_event = o->on_event,
@@ -181,19 +239,30 @@ compute_free(struct compute *c)
 	free(c);
 }
 
+bool
+compute_weak(const struct compute *c, uint32_t *ret)
+{
+	int64_t weak = atomic_load(&c->weak);
+
+	if (weak >= 0)
+		*ret = (uint32_t)weak;
+	return weak >= 0;
+}
+
 static int
-send_record(struct compute *c, const struct sandbox_request *q, struct err *e)
+send_record(struct compute *c, struct sandbox_request *q, struct err *e)
 {
 	if (c->fd < 0)
 		return err_set(
 		    e, ERR_UNAVAILABLE, "the spawner is not connected; wait until it is back");
+	q->protocol = c->ready.protocol;
 	return sandbox_send(c->fd, q, e);
 }
 
 static int
 send_verb(struct compute *c, enum sandbox_verb verb, const struct compute_run_id *id, struct err *e)
 {
-	struct sandbox_request q = { .protocol = SANDBOX_PROTOCOL, .verb = (uint32_t)verb };
+	struct sandbox_request q = { .verb = (uint32_t)verb };
 
 	if (id != NULL)
 		q.id = (struct sandbox_run_id){
@@ -209,6 +278,9 @@ compute_start(struct compute *c, const struct compute_run *r, struct err *e)
 
 	if (local_start_record(r, &q, e) < 0)
 		return -1;
+	if (c->fd >= 0 && is_foreign(c))
+		return err_set(e, ERR_UNAVAILABLE,
+		    "the spawner is of another release; wait until it is replaced");
 	return send_record(c, &q, e);
 }
 

@@ -25,6 +25,7 @@ enum { DIR_MODE = 0750 };
 
 static const char launch_name[] = "launch";
 static const char inputs_name[] = "in";
+static const char held_name[] = "held";
 
 /* Path of the run below runs_fd, cut at its only '/': *ret_run points behind it. */
 static const char *
@@ -107,14 +108,33 @@ require_empty(int fd, struct err *e)
 }
 
 static int
+write_held(int run_fd, const struct compute_run *r, struct err *e)
+{
+	struct local_held held;
+	AUTO_FD int fd = -1;
+
+	if (!local_held_of(r, &held))
+		return 0;
+	fd = openat(run_fd, held_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return err_sys(e, errno, "create the file of what a run holds");
+	return fd_write_all(fd, &held, sizeof(held), e);
+}
+
+static int
 fill(int run_fd, const struct compute_run *r, struct err *e)
 {
-	const struct sandbox_launch launch = {
-		.argv = r->argv, .n_argv = r->n_argv, .env = r->env, .n_env = r->n_env
-	};
+	const struct sandbox_launch launch = { .argv = r->argv,
+		.n_argv = r->n_argv,
+		.env = r->env,
+		.n_env = r->n_env,
+		.stop = { .signal = r->stop.signal,
+		    .file = r->stop.file,
+		    .text = r->stop.text,
+		    .wait_ms = r->stop.wait_ms } };
 	AUTO_FD int in_fd = -1;
 
-	if (sandbox_launch_write(run_fd, &launch, e) < 0)
+	if (sandbox_launch_write(run_fd, &launch, e) < 0 || write_held(run_fd, r, e) < 0)
 		return -1;
 	if (make_dir(run_fd, inputs_name, &in_fd, e) < 0)
 		return -1;
@@ -154,6 +174,30 @@ local_open_run(struct compute *c, const struct compute_run_id *id, int *ret_fd, 
 }
 
 int
+compute_held(struct compute *c, const struct compute_run_id *id, uint64_t *ret_gpus,
+    uint64_t ret_cpus[static COMPUTE_CPU_WORDS], struct err *e)
+{
+	AUTO_FD int run_fd = -1;
+	AUTO_FREE char *bytes = NULL;
+	struct local_held held = { 0 };
+	struct stat st;
+	size_t n;
+
+	if (local_open_run(c, id, &run_fd, e) < 0)
+		return -1;
+	if (fstatat(run_fd, held_name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		if (fd_read_file(run_fd, held_name, sizeof(held), &bytes, &n, e) < 0 ||
+		    local_held_decode(bytes, n, &held, e) < 0)
+			return -1;
+	} else if (errno != ENOENT) {
+		return err_sys(e, errno, "look for the file of what a run holds");
+	}
+	*ret_gpus = held.gpus;
+	memcpy(ret_cpus, held.cpu_set, sizeof(held.cpu_set));
+	return 0;
+}
+
+int
 compute_open_out(struct compute *c, const struct compute_run_id *id, int *ret_fd, struct err *e)
 {
 	AUTO_FD int run_fd = -1;
@@ -170,6 +214,7 @@ compute_outcome(
 	AUTO_FD int run_fd = -1;
 	struct sandbox_exit record;
 	struct err why = { 0 };
+	uint32_t weak = 0;
 	int rc;
 
 	if (local_open_run(c, id, &run_fd, &why) < 0) {
@@ -181,7 +226,38 @@ compute_outcome(
 	rc = sandbox_exit_read(run_fd, &record, e);
 	if (rc <= 0)
 		return rc;
-	return local_outcome_of(id, &record, ret, e) < 0 ? -1 : 1;
+	if (local_outcome_of(id, &record, ret, e) < 0)
+		return -1;
+	/* Asked now: a run may be older than its spawner, but hardly of another one's kind. */
+	ret->memory_uncounted = compute_weak(c, &weak) && (weak & SANDBOX_WEAK_LIMITS) != 0;
+	return 1;
+}
+
+int
+compute_samples(struct compute *c, const struct compute_run_id *id, struct arena *mem,
+    struct compute_sample **ret, size_t *ret_n, struct err *e)
+{
+	struct sandbox_sample *v = arena_array(mem, SANDBOX_SAMPLES_MAX, sizeof(*v));
+	struct compute_sample *out = arena_array(mem, SANDBOX_SAMPLES_MAX, sizeof(*out));
+	AUTO_FD int run_fd = -1;
+	size_t n;
+
+	_Static_assert((int)COMPUTE_SAMPLES_MAX == (int)SANDBOX_SAMPLES_MAX, "one bound");
+	if (v == NULL || out == NULL)
+		return arena_err(e);
+	if (local_open_run(c, id, &run_fd, e) < 0 || sandbox_samples_read(run_fd, v, &n, e) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		out[i] = (struct compute_sample){ .at_ms = v[i].at_ms,
+			.cpu_ns = v[i].cpu_ns,
+			.throttled_ns = v[i].throttled_ns,
+			.memory_bytes = v[i].memory_bytes,
+			.processes = v[i].processes,
+			.io_read_bytes = v[i].io_read_bytes,
+			.io_write_bytes = v[i].io_write_bytes };
+	*ret = out;
+	*ret_n = n;
+	return 0;
 }
 
 int
@@ -200,6 +276,8 @@ compute_tidy(struct compute *c, const struct compute_run_id *id, struct err *e)
 		return errno == ENOENT ? 0 : err_sys(e, errno, "open the directory of a run");
 	if (object_remove_tree(run_fd, inputs_name, e) < 0)
 		return -1;
+	if (unlinkat(run_fd, held_name, 0) < 0 && errno != ENOENT)
+		return err_sys(e, errno, "remove the file of what a run holds");
 	if (unlinkat(run_fd, launch_name, 0) < 0 && errno != ENOENT)
 		return err_sys(e, errno, "remove the launch file of a run");
 	/* Goes when nothing was ever put out; ENOTEMPTY is the usual answer. */

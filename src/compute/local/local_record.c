@@ -5,6 +5,7 @@
 #include "caps.h"
 #include "parse.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum {
@@ -49,7 +50,15 @@ local_start_record(const struct compute_run *r, struct sandbox_request *ret, str
 		/* What is kept came out of the scratch space, so it cannot be larger. */
 		.output_bytes = r->disk_bytes,
 		.output_files = CAP_OUTPUT_FILES,
-		.grace_ms = r->grace_ms };
+		.grace_ms = r->grace_ms,
+		.cpu_ms = r->cpu_ms,
+		.io_read_bps = r->io_read_bps,
+		.io_write_bps = r->io_write_bps };
+	_Static_assert(sizeof(ret->root) == sizeof(r->root), "one digest");
+	_Static_assert(sizeof(ret->cpu_set) == sizeof(r->cpu_set), "one set");
+	memcpy(ret->root, r->root, sizeof(ret->root));
+	memcpy(ret->cpu_set, r->cpu_set, sizeof(ret->cpu_set));
+	ret->gpus = r->gpus;
 	return 0;
 }
 
@@ -82,6 +91,13 @@ kind_of(uint32_t kind, enum compute_event_kind *ret)
 	return false; /* a newer spawner's news */
 }
 
+/* The scratch space is as large as the job asked for, so this is no fault of the sandbox. */
+static bool
+fills_scratch(uint32_t step, int sys)
+{
+	return step == SANDBOX_STEP_INPUTS && (sys == ENOSPC || sys == EDQUOT);
+}
+
 bool
 local_event_of(const struct sandbox_event *in, struct compute_event *ret)
 {
@@ -92,6 +108,7 @@ local_event_of(const struct sandbox_event *in, struct compute_event *ret)
 	if (!kind_of(in->kind, &ev.kind))
 		return false;
 	if (ev.kind == COMPUTE_FAILED) {
+		ev.no_scratch = fills_scratch(in->step, in->sys);
 		ev.what = sandbox_step_name(in->step);
 		ev.sys = in->sys;
 	}
@@ -109,7 +126,8 @@ outcome_kind_of(uint32_t outcome, enum compute_outcome_kind *ret)
 		[SANDBOX_NO_OUTPUT] = COMPUTE_NO_OUTPUT,
 		[SANDBOX_STOPPED] = COMPUTE_STOPPED,
 		[SANDBOX_EXEC_FAILED] = COMPUTE_EXEC_FAILED,
-		[SANDBOX_FAULT] = COMPUTE_FAULT };
+		[SANDBOX_FAULT] = COMPUTE_FAULT,
+		[SANDBOX_CPU_TIME] = COMPUTE_CPU_TIME };
 
 	if (outcome < SANDBOX_EXITED || outcome >= ARRAY_LEN(kinds))
 		return false;
@@ -134,6 +152,8 @@ local_outcome_of(const struct compute_run_id *id, const struct sandbox_exit *in,
 		return err_set(e, ERR_PROTOCOL, "the exit record belongs to another run");
 	if (!outcome_kind_of(in->outcome, &kind))
 		return err_set(e, ERR_PROTOCOL, "the exit record has an unknown outcome");
+	if (kind == COMPUTE_FAULT && fills_scratch(in->step, in->sys))
+		kind = COMPUTE_SCRATCH;
 	*ret = (struct compute_outcome){ .kind = kind,
 		.exit_code = in->exit_code,
 		.signal = in->signal,
@@ -151,6 +171,14 @@ local_outcome_of(const struct compute_run_id *id, const struct sandbox_exit *in,
 		.output_files = in->output_files,
 		.output_bytes = in->output_bytes,
 		.output_files_skipped = in->output_files_skipped,
+		.stage_ns = in->stage_ns,
+		.launch_ns = in->launch_ns,
+		.collect_ns = in->collect_ns,
+		.faults_minor = in->faults_minor,
+		.faults_major = in->faults_major,
+		.io_read_bytes = in->io_read_bytes,
+		.io_write_bytes = in->io_write_bytes,
+		.processes_peak = in->processes_peak,
 		.log_truncated = in->log_truncated != 0 };
 	return 0;
 }
@@ -166,10 +194,44 @@ compute_outcome_name(enum compute_outcome_kind k)
 		[COMPUTE_STOPPED] = "stopped",
 		[COMPUTE_EXEC_FAILED] = "exec-failed",
 		[COMPUTE_FAULT] = "fault",
+		[COMPUTE_CPU_TIME] = "cpu-time",
+		[COMPUTE_SCRATCH] = "scratch",
 		[COMPUTE_GONE] = "gone" };
 
 	REQUIRE((size_t)k < ARRAY_LEN(names));
 	return names[k];
+}
+
+/* --- what a run has to itself ----------------------------------------------------------------- */
+
+enum { HELD_MAGIC = 0x444c4857 /* "WHLD" */, HELD_VERSION = 1 };
+
+_Static_assert(sizeof(struct local_held) == 16 + 8 * COMPUTE_CPU_WORDS, "no padding in a record");
+
+bool
+local_held_of(const struct compute_run *r, struct local_held *ret)
+{
+	uint64_t any = r->gpus;
+
+	*ret = (struct local_held){ .magic = HELD_MAGIC, .version = HELD_VERSION, .gpus = r->gpus };
+	for (size_t i = 0; i < COMPUTE_CPU_WORDS; i++)
+		any |= ret->cpu_set[i] = r->cpu_set[i];
+	return any != 0;
+}
+
+int
+local_held_decode(const void *p, size_t n, struct local_held *ret, struct err *e)
+{
+	struct local_held h;
+
+	if (n != sizeof(h))
+		return err_set(e, ERR_PROTOCOL, "the file of what a run holds has another size");
+	memcpy(&h, p, sizeof(h));
+	if (h.magic != HELD_MAGIC || h.version != HELD_VERSION)
+		return err_set(
+		    e, ERR_PROTOCOL, "the file of what a run holds is none of this version");
+	*ret = h;
+	return 0;
 }
 
 bool

@@ -235,7 +235,7 @@ handlers_are_named_by_method_and_path(void **state)
 static void
 placeholders_are_ids_of_a_type_or_known_names(void **state)
 {
-	static const char *const names[] = { "role", "environment", "slug", "path" };
+	static const char *const names[] = { "role", "environment", "slug", "path", "attempt" };
 
 	(void)state;
 	for (size_t i = 0; i < route_count(); i++)

@@ -3,11 +3,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
-
 #include <cmocka.h>
 
 #include "arena.h"
+
+#include <errno.h>
+#include <string.h>
 
 static void
 memory_is_zeroed_aligned_and_apart(void **state)
@@ -99,14 +100,57 @@ strings_are_copied_and_formatted(void **state)
 }
 
 static void
-freeing_nothing_is_allowed_and_exhaustion_is_an_error(void **state)
+freeing_nothing_is_allowed(void **state)
+{
+	(void)state;
+	arena_free(NULL);
+}
+
+/* The linker puts it in the place of malloc. */
+static bool memory_is_short;
+void *__real_malloc(size_t n);
+void *__wrap_malloc(size_t n);
+
+void *
+__wrap_malloc(size_t n)
+{
+	if (!memory_is_short)
+		return __real_malloc(n);
+	errno = ENOMEM;
+	return NULL;
+}
+
+static void
+expect_error(enum err_code code)
 {
 	struct err e = { 0 };
 
-	(void)state;
-	arena_free(NULL);
 	assert_int_equal(arena_err(&e), -1);
-	assert_int_equal(e.code, ERR_TOO_LARGE);
+	assert_int_equal(e.code, code);
+}
+
+static void
+want_of_memory_is_told_from_the_cap(void **state)
+{
+	AUTO(arena) a = arena_new(100000);
+
+	(void)state;
+	memory_is_short = true;
+	assert_null(arena_new(10));
+	assert_null(arena_alloc(a, 90000));
+	expect_error(ERR_NO_MEMORY);
+	assert_null(arena_alloc(a, 100001));
+	expect_error(ERR_TOO_LARGE);
+	assert_null(arena_printf(a, "%90000d", 1));
+	expect_error(ERR_NO_MEMORY);
+	assert_null(arena_array(a, SIZE_MAX, 2));
+	expect_error(ERR_TOO_LARGE);
+	memory_is_short = false;
+	assert_non_null(arena_alloc(a, 90000));
+	memory_is_short = true;
+	assert_null(arena_alloc(a, 50000)); /* there is less left than that */
+	expect_error(ERR_TOO_LARGE);
+	memory_is_short = false;
 }
 
 int
@@ -119,7 +163,8 @@ main(void)
 		cmocka_unit_test(reset_forgets_all_and_zeroes_again),
 		cmocka_unit_test(arrays_refuse_sizes_that_overflow),
 		cmocka_unit_test(strings_are_copied_and_formatted),
-		cmocka_unit_test(freeing_nothing_is_allowed_and_exhaustion_is_an_error),
+		cmocka_unit_test(freeing_nothing_is_allowed),
+		cmocka_unit_test(want_of_memory_is_told_from_the_cap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

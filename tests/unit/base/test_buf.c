@@ -124,6 +124,46 @@ taking_moves_the_memory_to_the_caller(void **state)
 	buf_done(&b);
 }
 
+/* The linker puts it in the place of realloc. */
+static bool memory_is_short;
+void *__real_realloc(void *p, size_t n);
+void *__wrap_realloc(void *p, size_t n);
+
+void *
+__wrap_realloc(void *p, size_t n)
+{
+	return memory_is_short ? NULL : __real_realloc(p, n);
+}
+
+static void
+want_of_memory_is_told_from_a_limit(void **state)
+{
+	AUTO_BUF b;
+	struct err e = { 0 };
+
+	(void)state;
+	buf_init(&b, 1000);
+	buf_str(&b, "kept");
+	memory_is_short = true;
+	assert_null(buf_room(&b, 500));
+	assert_true(b.no_memory && !b.failed);
+	assert_null(buf_room(&b, 1000));
+	assert_false(b.no_memory);
+	buf_printf(&b, "%500d", 1);
+	memory_is_short = false;
+	buf_str(&b, "dropped, although there would be memory now");
+	assert_true(b.failed && b.no_memory);
+	assert_string_equal(b.p, "kept");
+	assert_int_equal(buf_check(&b, &e), -1);
+	assert_int_equal(e.code, ERR_NO_MEMORY);
+	assert_int_equal(err_http_status(e.code), 503);
+	buf_clear(&b);
+	assert_int_equal(buf_check(&b, &e), 0);
+	buf_printf(&b, "%1001d", 1);
+	assert_int_equal(buf_check(&b, &e), -1);
+	assert_int_equal(e.code, ERR_TOO_LARGE);
+}
+
 static void
 drop_too_much(void *arg)
 {
@@ -158,6 +198,7 @@ main(void)
 		cmocka_unit_test(room_is_written_to_directly),
 		cmocka_unit_test(dropping_moves_the_rest_to_the_front),
 		cmocka_unit_test(taking_moves_the_memory_to_the_caller),
+		cmocka_unit_test(want_of_memory_is_told_from_a_limit),
 		cmocka_unit_test(claiming_or_dropping_more_than_there_is_aborts),
 	};
 

@@ -305,6 +305,57 @@ tidying_what_put_nothing_out_removes_it(void **state)
 }
 
 static void
+what_a_run_has_to_itself_is_kept_until_it_is_tidied(void **state)
+{
+	const struct place *p = *state;
+	struct compute_run plain = some_run(), r = some_run();
+	uint64_t gpus = 1, cpus[COMPUTE_CPU_WORDS] = { 1 };
+	struct err e = { 0 };
+
+	r.gpus = UINT64_C(1) << 63 | 5;
+	r.cpu_set[0] = 6;
+	r.cpu_set[COMPUTE_CPU_WORDS - 1] = UINT64_C(1) << 63;
+	assert_int_equal(compute_held(p->c, &plain.id, &gpus, cpus, &e), -1);
+	assert_int_equal(e.code, ERR_NOT_FOUND);
+	assert_int_equal(compute_prepare(p->c, &plain, &e), 0);
+	assert_int_equal(compute_prepare(p->c, &r, &e), 0);
+	assert_int_equal(compute_held(p->c, &plain.id, &gpus, cpus, &e), 0);
+	assert_int_equal(gpus, 0);
+	for (size_t i = 0; i < COMPUTE_CPU_WORDS; i++)
+		assert_int_equal(cpus[i], 0);
+	assert_int_equal(compute_held(p->c, &r.id, &gpus, cpus, &e), 0);
+	assert_true(gpus == r.gpus);
+	assert_memory_equal(cpus, r.cpu_set, sizeof(cpus));
+	end_run(p, &r.id, 0);
+	assert_int_equal(compute_tidy(p->c, &r.id, &e), 0);
+	AUTO_FD int fd = open_run(p, &r.id);
+	assert_false(is_there(fd, "held"));
+}
+
+static void
+what_was_kept_and_is_damaged_is_not_believed(void **state)
+{
+	const struct place *p = *state;
+	struct compute_run r = some_run();
+	uint64_t gpus = 77, cpus[COMPUTE_CPU_WORDS] = { 77 };
+	struct err e = { 0 };
+	char bytes[512] = { 0 };
+
+	r.gpus = 1;
+	assert_int_equal(compute_prepare(p->c, &r, &e), 0);
+	AUTO_FD int fd = open_run(p, &r.id);
+	for (size_t n = 0; n < sizeof(bytes); n += 48) {
+		assert_int_equal(fd_write_file(fd, "held", bytes, n, 0640, &e), 0);
+		assert_int_equal(compute_held(p->c, &r.id, &gpus, cpus, &e), -1);
+	}
+	assert_int_equal(unlinkat(fd, "held", 0), 0);
+	assert_int_equal(symlinkat("launch", fd, "held"), 0);
+	assert_int_equal(compute_held(p->c, &r.id, &gpus, cpus, &e), -1);
+	assert_int_equal(gpus, 77);
+	assert_int_equal(cpus[0], 77);
+}
+
+static void
 a_scan_finds_what_was_not_tidied_and_nothing_else(void **state)
 {
 	const struct place *p = *state;
@@ -343,6 +394,8 @@ main(void)
 		CASE(a_damaged_or_foreign_record_is_refused),
 		CASE(tidying_keeps_what_was_put_out),
 		CASE(tidying_what_put_nothing_out_removes_it),
+		CASE(what_a_run_has_to_itself_is_kept_until_it_is_tidied),
+		CASE(what_was_kept_and_is_damaged_is_not_believed),
 		CASE(a_scan_finds_what_was_not_tidied_and_nothing_else),
 	};
 

@@ -61,6 +61,45 @@ a_start_carries_identity_and_limits(void **state)
 }
 
 static void
+a_start_carries_devices_and_cpus(void **state)
+{
+	struct compute_run r = some_run();
+	struct sandbox_request q;
+	struct err e = { 0 };
+
+	(void)state;
+	r.gpus = UINT64_C(1) << 63 | 2;
+	for (size_t i = 0; i < COMPUTE_CPU_WORDS; i++)
+		r.cpu_set[i] = i + 1;
+	assert_int_equal(local_start_record(&r, &q, &e), 0);
+	assert_true(q.gpus == r.gpus);
+	assert_memory_equal(q.cpu_set, r.cpu_set, sizeof(q.cpu_set));
+}
+
+static void
+what_a_run_has_to_itself_survives_being_written(void **state)
+{
+	struct compute_run r = some_run();
+	struct local_held held, read;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_false(local_held_of(&r, &held));
+	r.cpu_set[COMPUTE_CPU_WORDS - 1] = 1;
+	assert_true(local_held_of(&r, &held));
+	r.cpu_set[COMPUTE_CPU_WORDS - 1] = 0;
+	r.gpus = 4;
+	assert_true(local_held_of(&r, &held));
+	assert_int_equal(local_held_decode(&held, sizeof(held), &read, &e), 0);
+	assert_memory_equal(&held, &read, sizeof(held));
+	for (size_t n = 0; n < sizeof(held); n++)
+		assert_int_equal(local_held_decode(&held, n, &read, &e), -1);
+	held.version++;
+	assert_int_equal(local_held_decode(&held, sizeof(held), &read, &e), -1);
+	assert_int_equal(e.code, ERR_PROTOCOL);
+}
+
+static void
 inodes_follow_the_scratch_space_within_bounds(void **state)
 {
 	struct compute_run r = some_run();
@@ -131,6 +170,46 @@ events_become_news_of_their_run(void **state)
 }
 
 static void
+inputs_that_fill_the_scratch_space_are_no_fault_of_the_sandbox(void **state)
+{
+	static const struct {
+		uint32_t step;
+		int sys;
+		enum compute_outcome_kind want;
+	} all[] = {
+		{ SANDBOX_STEP_INPUTS, ENOSPC, COMPUTE_SCRATCH },
+		{ SANDBOX_STEP_INPUTS, EDQUOT, COMPUTE_SCRATCH },
+		{ SANDBOX_STEP_INPUTS, EIO, COMPUTE_FAULT },
+		{ SANDBOX_STEP_COLLECT, ENOSPC, COMPUTE_FAULT },
+		{ SANDBOX_STEP_CGROUP, ENOSPC, COMPUTE_FAULT },
+	};
+	const struct compute_run r = some_run();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		struct sandbox_event in = {
+			.kind = SANDBOX_FAILED, .step = all[i].step, .sys = all[i].sys
+		};
+		struct sandbox_exit x = {
+			.id = { .tenant = r.id.tenant, .run = r.id.run, .epoch = r.id.epoch },
+			.outcome = SANDBOX_FAULT,
+			.step = all[i].step,
+			.sys = all[i].sys
+		};
+		struct compute_event ev;
+		struct compute_outcome out;
+		struct err e = { 0 };
+
+		assert_true(local_event_of(&in, &ev));
+		assert_int_equal(ev.no_scratch, all[i].want == COMPUTE_SCRATCH);
+		assert_int_equal(local_outcome_of(&r.id, &x, &out, &e), 0);
+		assert_int_equal(out.kind, all[i].want);
+		assert_int_equal(out.sys, all[i].sys);
+	}
+	assert_string_equal(compute_outcome_name(COMPUTE_SCRATCH), "scratch");
+}
+
+static void
 what_is_no_news_is_swallowed(void **state)
 {
 	static const uint32_t kinds[] = { SANDBOX_READY, SANDBOX_PURGED, 0, 77, UINT32_MAX };
@@ -181,11 +260,12 @@ every_outcome_has_its_kind_and_its_name(void **state)
 		[COMPUTE_NO_OUTPUT] = "no-output",
 		[COMPUTE_STOPPED] = "stopped",
 		[COMPUTE_EXEC_FAILED] = "exec-failed",
-		[COMPUTE_FAULT] = "fault" };
+		[COMPUTE_FAULT] = "fault",
+		[COMPUTE_CPU_TIME] = "cpu-time" };
 	struct compute_run r = some_run();
 
 	(void)state;
-	for (uint32_t outcome = SANDBOX_EXITED; outcome <= SANDBOX_FAULT; outcome++) {
+	for (uint32_t outcome = SANDBOX_EXITED; outcome <= SANDBOX_CPU_TIME; outcome++) {
 		struct sandbox_exit in = record_of(&r, outcome);
 		struct compute_outcome out;
 		struct err e = { 0 };
@@ -249,7 +329,7 @@ the_record_of_another_run_is_not_believed(void **state)
 static void
 an_unknown_outcome_is_not_believed(void **state)
 {
-	static const uint32_t bad[] = { 0, SANDBOX_FAULT + 1, 1000, UINT32_MAX };
+	static const uint32_t bad[] = { 0, SANDBOX_CPU_TIME + 1, 1000, UINT32_MAX };
 	struct compute_run r = some_run();
 	struct compute_outcome out;
 	struct err e = { 0 };
@@ -290,9 +370,12 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_start_carries_identity_and_limits),
+		cmocka_unit_test(a_start_carries_devices_and_cpus),
+		cmocka_unit_test(what_a_run_has_to_itself_survives_being_written),
 		cmocka_unit_test(inodes_follow_the_scratch_space_within_bounds),
 		cmocka_unit_test(a_slot_or_epoch_that_does_not_fit_is_refused),
 		cmocka_unit_test(events_become_news_of_their_run),
+		cmocka_unit_test(inputs_that_fill_the_scratch_space_are_no_fault_of_the_sandbox),
 		cmocka_unit_test(what_is_no_news_is_swallowed),
 		cmocka_unit_test(every_outcome_has_its_kind_and_its_name),
 		cmocka_unit_test(the_figures_of_a_record_arrive_unchanged),

@@ -344,7 +344,9 @@ the_environment_is_printed_as_json(void **state)
 	assert_non_null(strstr(b.p,
 	    "\"results\":[{\"name\":\"r\",\"kind\":\"json\",\"file\":\"{deck.stem}-{mode}.json\","
 	    "\"unit\":null}],\"metrics\":[],\"defaults\":{\"cpus\":null,\"memory_bytes\":null,"
-	    "\"wall_s\":null},\"success\":{\"exit_code\":0,\"absent\":[]}}"));
+	    "\"wall_s\":null,\"gpus\":0},\"stop\":null,"
+	    "\"success\":{\"exit_code\":0,\"absent\":[]}}"));
+	assert_non_null(strstr(b.p, "\"root\":null,\"remedy\":null,\"command\":"));
 	finish(&r);
 }
 

@@ -6,11 +6,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "buf.h"
 #include "environment.h"
 #include "fd.h"
+#include "json.h"
 
 #include <fcntl.h>
 #include <float.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -124,6 +127,114 @@ a_whole_profile_is_read_in_its_order(void **state)
 	assert_int_equal(strlen(env->digest), 16);
 }
 
+#define ROOT "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define STOP "[stop]\n"
+
+static void
+devices_a_root_and_a_stop_recipe_are_read(void **state)
+{
+	static const char text[] = TOP "root = \"" ROOT "\"\n[defaults]\ngpus = 64\n" DECK STOP
+				       "signal = \"SIGUSR1\"\nfile = \"STOP\"\n"
+				       "text = \"now\\n\"\nwait_s = 2.5\n";
+	AUTO(environments) set = fresh();
+	const struct environment *env;
+	struct json_out o;
+	AUTO_BUF b = { 0 };
+	struct err e = { 0 };
+
+	(void)state;
+	if (environments_add(set, "demo.toml", text, strlen(text), &e) < 0)
+		fail_msg("%s", e.msg);
+	env = environments_at(set, 0);
+	assert_string_equal(env->root_digest, ROOT);
+	assert_int_equal(env->default_gpus, 64);
+	assert_int_equal(env->stop.signal, SIGUSR1);
+	assert_string_equal(env->stop.file, "STOP");
+	assert_string_equal(env->stop.text, "now\n");
+	assert_int_equal(env->stop.wait_ms, 2500);
+	buf_init(&b, 1 << 16);
+	json_out_init(&o, &b);
+	environment_print(env, &o);
+	assert_non_null(strstr(b.p, "\"root\":\"" ROOT "\","));
+	assert_non_null(strstr(b.p,
+	    "\"gpus\":64},\"stop\":{\"signal\":\"SIGUSR1\",\"file\":\"STOP\",\"text\":\"now\\n\","
+	    "\"wait_s\":2.5},"));
+}
+
+static void
+a_recipe_is_a_signal_or_a_file_or_both(void **state)
+{
+	static const char *const good[] = {
+		TOP DECK STOP "signal = \"SIGINT\"\nwait_s = 3600\n",
+		TOP DECK STOP "file = \"a b.stop\"\nwait_s = 1\n",
+		TOP DECK STOP "file = \"...\"\nwait_s = 0.001\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		AUTO(environments) set = fresh();
+		struct err e = { 0 };
+
+		if (environments_add(set, "demo.toml", good[i], strlen(good[i]), &e) < 0)
+			fail_msg("%s: %s", good[i], e.msg);
+		assert_null(environments_at(set, 0)->stop.text);
+	}
+}
+
+struct looked_for {
+	int found;
+	int times;
+};
+
+static int
+look_for_root(void *ctx, const char *root_digest, const char *program)
+{
+	struct looked_for *l = ctx;
+
+	assert_string_equal(root_digest, ROOT);
+	assert_string_equal(program, "/bin/sh");
+	l->times++;
+	return l->found;
+}
+
+static void
+expect_remedy(const struct environment *env, const char *text)
+{
+	AUTO_BUF b;
+	struct json_out o;
+
+	buf_init(&b, 8192);
+	json_out_init(&o, &b);
+	environment_print(env, &o);
+	assert_non_null(strstr(b.p, text));
+}
+
+static void
+an_environment_with_a_root_is_available_when_its_root_is(void **state)
+{
+	static const char rooted[] = TOP "root = \"" ROOT "\"\n" DECK;
+	AUTO(environments) set = fresh();
+	struct looked_for l = { .found = 1 };
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(environments_add(set, "demo.toml", rooted, strlen(rooted), &e), 0);
+	assert_false(
+	    environments_at(set, 0)->available); /* /bin/sh is the host's, not the root's */
+	environments_find_roots(set, look_for_root, &l);
+	assert_int_equal(l.times, 1);
+	assert_true(environments_at(set, 0)->available);
+	expect_remedy(environments_at(set, 0), "\"remedy\":null");
+	l.found = -1;
+	environments_find_roots(set, look_for_root, &l);
+	assert_false(environments_at(set, 0)->available);
+	expect_remedy(environments_at(set, 0), "wardiand root import FILE");
+	l.found = 0;
+	environments_find_roots(set, look_for_root, &l);
+	assert_false(environments_at(set, 0)->available);
+	expect_remedy(environments_at(set, 0), "has no program /bin/sh");
+}
+
 static void
 a_program_that_is_not_there_makes_the_environment_unavailable(void **state)
 {
@@ -220,6 +331,35 @@ static const struct bad bad_profiles[] = {
 	  "[\"/x\"]\n",
 	    "demo.toml: `name`: a name is 1 to 63 lower-case letters" },
 	{ "name = \"\"\n", "`name` must not be empty" },
+	{ TOP "root = \"abc\"\n" DECK, "demo.toml:6:1: `root`: must be the SHA-256 of" },
+	{ TOP "root = \"00112233445566778899AABBCCDDEEFF00112233445566778899aabbccddeeff\"\n" DECK,
+	    "64 lower-case hexadecimal digits" },
+	{ TOP "root = \"0000000000000000000000000000000000000000000000000000000000000000\"\n" DECK,
+	    "is no digest of anything" },
+	{ TOP "root = 5\n" DECK, "`root` must be a text, not an integer" },
+	{ TOP DECK "[defaults]\ngpus = 65\n",
+	    "demo.toml:11:1: `gpus`: must be between 0 and 64 whole devices" },
+	{ TOP DECK "[defaults]\ngpus = -1\n", "must be between 0 and 64" },
+	{ TOP DECK "[defaults]\ngpus = 1.0\n", "`gpus` must be an integer, not a number" },
+	{ TOP DECK STOP "signal = \"USR1\"\nwait_s = 1\n",
+	    "demo.toml:11:1: `signal`: must be one of SIGHUP, SIGINT, " },
+	{ TOP DECK STOP "signal = \"SIGKILL\"\nwait_s = 1\n", "`signal`: must be one of" },
+	{ TOP DECK STOP "signal = 2\nwait_s = 1\n", "`signal` must be a text, not an integer" },
+	{ TOP DECK STOP "signal = \"SIGINT\"\n", "`wait_s` is missing in [stop]" },
+	{ TOP DECK STOP "signal = \"SIGINT\"\nwait_s = 0\n",
+	    "demo.toml:12:1: `wait_s`: must be between 0.001 and 3600 seconds" },
+	{ TOP DECK STOP "signal = \"SIGINT\"\nwait_s = 3601\n", "between 0.001 and 3600" },
+	{ TOP DECK STOP "signal = \"SIGINT\"\nwait_s = \"5s\"\n",
+	    "`wait_s` must be a number, not a text" },
+	{ TOP DECK STOP "wait_s = 1\n", "demo.toml: [stop] needs a `signal`, a `file` or both" },
+	{ TOP DECK STOP "signal = \"SIGINT\"\ntext = \"x\"\nwait_s = 1\n",
+	    "[stop]: `text` is what `file` will hold" },
+	{ TOP DECK STOP "file = \"a/b\"\nwait_s = 1\n",
+	    "`file`: must be one name in the working directory" },
+	{ TOP DECK STOP "file = \"..\"\nwait_s = 1\n", "must be one name" },
+	{ TOP DECK STOP "file = \"\"\nwait_s = 1\n", "must be one name" },
+	{ TOP DECK STOP "file = \"{deck.stem}.stop\"\nwait_s = 1\n", "has no {places}" },
+	{ TOP DECK "[stop.x]\nwait_s = 1\n", "write [stop] without a name" },
 	{ "not toml at all", "demo.toml:1:" },
 };
 
@@ -517,6 +657,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_whole_profile_is_read_in_its_order),
+		cmocka_unit_test(devices_a_root_and_a_stop_recipe_are_read),
+		cmocka_unit_test(a_recipe_is_a_signal_or_a_file_or_both),
+		cmocka_unit_test(an_environment_with_a_root_is_available_when_its_root_is),
 		cmocka_unit_test(a_program_that_is_not_there_makes_the_environment_unavailable),
 		cmocka_unit_test(every_mistake_is_told_with_its_place),
 		cmocka_unit_test(every_broken_template_is_refused),

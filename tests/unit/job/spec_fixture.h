@@ -47,6 +47,28 @@ static const struct environment greedy = {
 	.default_cpus = 1000,
 	.default_memory_bytes = 1024 * GIB,
 	.default_wall_ms = INT64_C(1) << 50,
+	.default_gpus = 64,
+};
+static const struct environment rooted = {
+	.name = "rooted",
+	.package = "none",
+	.digest = "0123456789abcdef",
+	.root_digest = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
+	.available = true,
+};
+static const struct environment rootless = {
+	.name = "rootless",
+	.package = "none",
+	.digest = "0123456789abcdef",
+	.root_digest = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
+};
+static const struct environment wrongroot = {
+	.name = "wrongroot",
+	.package = "none",
+	.digest = "0123456789abcdef",
+	.program = "/usr/bin/tool",
+	.root_digest = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
+	.root_there = true,
 };
 static const struct environment missing = {
 	.name = "missing",
@@ -57,7 +79,8 @@ static const struct environment missing = {
 const struct environment *
 environments_find(const struct environments *set, const char *name)
 {
-	static const struct environment *const all[] = { &demo, &sized, &greedy, &missing };
+	static const struct environment *const all[] = { &demo, &sized, &greedy, &missing, &rooted,
+		&rootless, &wrongroot };
 
 	(void)set;
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
@@ -101,6 +124,8 @@ environment_command(const struct environment *env, const struct environment_valu
 static const struct job_limits limits = {
 	.cpu_milli_max = 4000,
 	.memory_max_bytes = 8 * GIB,
+	.gpus_max = 2,
+	.pins_max = 3,
 	.memory_default_bytes = 512 * MIB,
 	.disk_default_bytes = 256 * MIB,
 	.wall_default_ms = 3600000,

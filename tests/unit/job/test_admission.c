@@ -98,6 +98,28 @@ a_job_as_large_as_a_limit_fits_and_a_larger_one_never_will(void **state)
 }
 
 static void
+a_limit_of_gpus_refuses_only_those_who_want_more(void **state)
+{
+	const struct job_spec two = { .cpu_milli = 1000, .memory_bytes = 1000, .gpus = 2 };
+	struct job_admission a = look();
+	struct err e = { 0 };
+
+	(void)state;
+	a.part[JOB_LIMIT_GPUS].amount = 2;
+	assert_int_equal(job_admission_takes(&a, &two, &e), 0);
+	a.part[JOB_LIMIT_GPUS].amount = 0;
+	assert_int_equal(job_admission_takes(&a, &small, &e), 0);
+	assert_int_equal(job_admission_takes(&a, &two, &e), -1);
+	assert_int_equal(e.code, ERR_IMPOSSIBLE);
+	assert_string_equal(e.fields[0].name, "/resources/gpus");
+	assert_string_equal(e.fields[0].msg, "must be at most 0, the limit gpus of the project");
+	a.part[JOB_LIMIT_GPUS].amount = INT64_MAX;
+	a.whole[JOB_LIMIT_GPUS].amount = 1;
+	assert_int_equal(job_admission_takes(&a, &two, &e), -1);
+	assert_string_equal(e.fields[0].msg, "must be at most 1, the limit gpus of the tenant");
+}
+
+static void
 room_is_what_the_tightest_count_leaves(void **state)
 {
 	struct job_admission a = look();
@@ -159,6 +181,7 @@ main(void)
 		cmocka_unit_test(each_limit_refuses_from_its_last_place_on_and_says_so),
 		cmocka_unit_test(messages_with_the_longest_figures_are_not_cut),
 		cmocka_unit_test(a_job_as_large_as_a_limit_fits_and_a_larger_one_never_will),
+		cmocka_unit_test(a_limit_of_gpus_refuses_only_those_who_want_more),
 		cmocka_unit_test(room_is_what_the_tightest_count_leaves),
 		cmocka_unit_test(an_archived_project_is_told_to_those_who_may_use_it),
 		cmocka_unit_test(permissions_count_in_the_project_and_everywhere),

@@ -28,6 +28,11 @@ the_shortest_manifest_gets_every_default(void **state)
 	assert_int_equal(d.spec.max_attempts, 1);
 	assert_false(d.spec.has_seed);
 	assert_string_equal(d.spec.labels, "{}");
+	assert_int_equal(d.spec.gpus, 0);
+	assert_false(d.spec.pin_cpus);
+	assert_int_equal(d.spec.cpu_ms, 0);
+	assert_int_equal(d.spec.io_read_bps, 0);
+	assert_int_equal(d.spec.io_write_bps, 0);
 	decoded_free(&d);
 }
 
@@ -76,6 +81,55 @@ every_member_arrives_in_the_spec(void **state)
 }
 
 static void
+devices_and_limits_of_every_kind_arrive_in_the_spec(void **state)
+{
+	struct decoded d;
+
+	(void)state;
+	decode(
+	    "{\"environment\":\"demo\",\"resources\":{\"cpus\":2.0,\"gpus\":2,\"pin_cpus\":true},"
+	    "\"limits\":{\"cpu_s\":1.25,\"io_read_bytes_per_s\":1048576,"
+	    "\"io_write_bytes_per_s\":65536}}",
+	    &d);
+	assert_int_equal(d.result, 0);
+	assert_int_equal(d.spec.cpu_milli, 2000);
+	assert_int_equal(d.spec.gpus, 2);
+	assert_true(d.spec.pin_cpus);
+	assert_int_equal(d.spec.cpu_ms, 1250);
+	assert_int_equal(d.spec.io_read_bps, MIB);
+	assert_int_equal(d.spec.io_write_bps, 65536);
+	decoded_free(&d);
+}
+
+static void
+no_gpus_is_an_answer_that_an_environment_s_default_does_not_change(void **state)
+{
+	struct decoded d;
+
+	(void)state;
+	decode("{\"environment\":\"greedy\",\"resources\":{\"gpus\":0}}", &d);
+	assert_int_equal(d.result, 0);
+	assert_int_equal(d.spec.gpus, 0);
+	decoded_free(&d);
+}
+
+static void
+an_environment_with_a_root_of_its_own_has_its_programs_anywhere(void **state)
+{
+	struct decoded d;
+
+	(void)state;
+	decode("{\"environment\":\"rooted\",\"command\":[\"/opt/sim/bin/run\"]}", &d);
+	assert_int_equal(d.result, 0);
+	assert_string_equal(d.spec.argv[0], "/opt/sim/bin/run");
+	decoded_free(&d);
+	decode("{\"environment\":\"rooted\",\"command\":[\"sh\"]}", &d);
+	assert_int_equal(d.result, 0);
+	assert_string_equal(d.spec.argv[0], "/usr/bin/sh");
+	decoded_free(&d);
+}
+
+static void
 a_project_is_named_by_its_name_or_its_id(void **state)
 {
 	static const char *const good[] = { "a", "7", "wing", "a-b", "0-0",
@@ -120,6 +174,7 @@ a_default_never_asks_for_more_than_there_is(void **state)
 	assert_int_equal(d.spec.cpu_milli, limits.cpu_milli_max);
 	assert_int_equal(d.spec.memory_bytes, limits.memory_max_bytes);
 	assert_int_equal(d.spec.wall_ms, limits.wall_max_ms);
+	assert_int_equal(d.spec.gpus, limits.gpus_max);
 	decoded_free(&d);
 }
 
@@ -164,6 +219,12 @@ the_greatest_values_are_still_accepted(void **state)
 		"\"limits\":{\"wall_s\":1}",
 		"\"limits\":{\"output_bytes\":1073741824}",
 		"\"limits\":{}",
+		"\"resources\":{\"gpus\":2}",
+		"\"resources\":{\"pin_cpus\":false,\"cpus\":1.5}",
+		"\"resources\":{\"pin_cpus\":true}",
+		"\"limits\":{\"cpu_s\":0.1}",
+		"\"limits\":{\"cpu_s\":316224000000}",
+		"\"limits\":{\"io_read_bytes_per_s\":1125899906842624}",
 		"\"resources\":{}",
 		"\"retry\":{}",
 		"\"labels\":{}",
@@ -196,6 +257,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_shortest_manifest_gets_every_default),
 		cmocka_unit_test(every_member_arrives_in_the_spec),
+		cmocka_unit_test(devices_and_limits_of_every_kind_arrive_in_the_spec),
+		cmocka_unit_test(
+		    no_gpus_is_an_answer_that_an_environment_s_default_does_not_change),
+		cmocka_unit_test(an_environment_with_a_root_of_its_own_has_its_programs_anywhere),
 		cmocka_unit_test(a_project_is_named_by_its_name_or_its_id),
 		cmocka_unit_test(an_environment_s_own_defaults_come_before_the_server_s),
 		cmocka_unit_test(a_default_never_asks_for_more_than_there_is),

@@ -9,19 +9,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "cgroup.h"
-#include "fd.h"
+#include "fake_cgroup.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-enum { M = 1 << CGROUP_MEMORY, C = 1 << CGROUP_CPU, A = 1 << CGROUP_CPUACCT, P = 1 << CGROUP_PIDS };
 
 /* --- where things stand --------------------------------------------------------------------- */
 
@@ -46,7 +36,7 @@ version_1_gives_one_place_per_hierarchy(void **state)
 	    cgroup_places_parse(v1_mounts,
 		"9:name=systemd:/x\n8:pids:/\n4:memory:/a/b\n2:cpu,cpuacct:/c\n0::/\n", &p, &e),
 	    0);
-	assert_int_equal(p.n, 3);
+	assert_int_equal(p.n, 4);
 	assert_int_equal(p.at[0].version, 1);
 	assert_int_equal(p.at[0].controllers, C | A);
 	assert_string_equal(p.at[0].dir, "/sys/fs/cgroup/cpu,cpuacct/c");
@@ -54,6 +44,9 @@ version_1_gives_one_place_per_hierarchy(void **state)
 	assert_string_equal(p.at[1].dir, "/sys/fs/cgroup/memory/a/b");
 	assert_int_equal(p.at[2].controllers, P);
 	assert_string_equal(p.at[2].dir, "/sys/fs/cgroup/pids");
+	/* Version 2 may have what version 1 does not hold. */
+	assert_int_equal(p.at[3].version, 2);
+	assert_int_equal(p.at[3].controllers, S | I);
 }
 
 static void
@@ -66,7 +59,7 @@ version_2_gives_one_place_for_everything(void **state)
 	assert_int_equal(cgroup_places_parse(v2_mounts, "0::/system.slice/x.service\n", &p, &e), 0);
 	assert_int_equal(p.n, 1);
 	assert_int_equal(p.at[0].version, 2);
-	assert_int_equal(p.at[0].controllers, M | C | A | P);
+	assert_int_equal(p.at[0].controllers, M | C | A | P | S | I);
 	assert_string_equal(p.at[0].dir, "/sys/fs/cgroup/system.slice/x.service");
 }
 
@@ -84,8 +77,36 @@ a_hybrid_host_takes_each_controller_where_it_is(void **state)
 	assert_int_equal(p.n, 2);
 	assert_int_equal(p.at[0].controllers, M);
 	assert_int_equal(p.at[1].version, 2);
-	assert_int_equal(p.at[1].controllers, C | A | P);
+	assert_int_equal(p.at[1].controllers, C | A | P | S | I);
 	assert_string_equal(p.at[1].dir, "/sys/fs/cgroup/unified/u");
+}
+
+static void
+every_controller_can_have_a_hierarchy_of_its_own(void **state)
+{
+	static const char mounts[] = "31 23 0:28 / /cg/cpu rw - cgroup cgroup rw,cpu\n"
+				     "32 23 0:29 / /cg/cpuacct rw - cgroup cgroup rw,cpuacct\n"
+				     "33 23 0:30 / /cg/cpuset rw - cgroup cgroup rw,cpuset\n"
+				     "34 23 0:31 / /cg/memory rw - cgroup cgroup rw,memory\n"
+				     "35 23 0:32 / /cg/blkio rw - cgroup cgroup rw,blkio\n"
+				     "36 23 0:33 / /cg/pids rw - cgroup cgroup rw,pids\n"
+				     "37 23 0:34 / /cg/unified rw - cgroup2 cgroup2 rw\n";
+	static const uint32_t want[] = { C, A, S, M, I, P };
+	struct cgroup_places p;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(
+	    cgroup_places_parse(mounts,
+		"8:pids:/\n7:blkio:/\n4:memory:/\n3:cpuset:/\n2:cpuacct:/\n1:cpu:/\n0::/\n", &p,
+		&e),
+	    0);
+	/* Nothing is left for version 2. */
+	assert_int_equal(p.n, ARRAY_LEN(want));
+	for (size_t i = 0; i < p.n; i++) {
+		assert_int_equal(p.at[i].version, 1);
+		assert_int_equal(p.at[i].controllers, want[i]);
+	}
 }
 
 static void
@@ -162,82 +183,25 @@ numbers_are_found_by_whole_keys(void **state)
 	assert_int_equal(cgroup_text_number("", NULL), -1);
 }
 
-/* --- a directory that looks like cgroupfs --------------------------------------------------- */
-
-struct fake {
-	char path[64];
-	int fd;
-};
-
-static int
-make_fake(void **state)
-{
-	struct fake *f = calloc(1, sizeof(*f));
-
-	snprintf(f->path, sizeof(f->path), "/tmp/wardian-cgroup-XXXXXX");
-	assert_non_null(mkdtemp(f->path));
-	f->fd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(f->fd >= 0);
-	*state = f;
-	return 0;
-}
-
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
-static int
-remove_fake(void **state)
-{
-	struct fake *f = *state;
-
-	close(f->fd);
-	assert_int_equal(nftw(f->path, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
-	free(f);
-	return 0;
-}
-
 static void
-put_file(const struct fake *f, const char *path, const char *text)
+numbers_of_devices_are_summed_up(void **state)
 {
-	int fd = openat(f->fd, path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	static const char v1[] = "8:0 Read 100\n8:0 Write 7\n8:16 Read 23\nTotal 130\n";
+	static const char v2[] = "8:0 rbytes=5 wbytes=6 rios=1\n8:16 rbytes=7 wbytes=0 dbytes=9\n";
 
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-	close(fd);
+	(void)state;
+	assert_int_equal(cgroup_text_sum(v1, "Read "), 123);
+	assert_int_equal(cgroup_text_sum(v1, "Write "), 7);
+	assert_int_equal(cgroup_text_sum(v2, "rbytes="), 12);
+	assert_int_equal(cgroup_text_sum(v2, "wbytes="), 6);
+	/* Not a part of another word, not at the start of the text. */
+	assert_int_equal(cgroup_text_sum(v2, "bytes="), 0);
+	assert_int_equal(cgroup_text_sum("Read 5\n", "Read "), 0);
+	assert_int_equal(cgroup_text_sum("", "Read "), 0);
+	assert_int_equal(cgroup_text_sum("8:0 Read x\n", "Read "), -1);
+	assert_int_equal(
+	    cgroup_text_sum("8:0 Read 9223372036854775807\n8:1 Read 1\n", "Read "), -1);
 }
-
-static void
-assert_file(const struct fake *f, const char *path, const char *want)
-{
-	char *text = NULL;
-	struct err e = { 0 };
-	size_t n;
-
-	assert_int_equal(fd_read_file(f->fd, path, 4096, &text, &n, &e), 0);
-	assert_string_equal(text == NULL ? "" : text, want);
-	free(text);
-}
-
-static struct cgroup
-fake_group(const struct fake *f, uint32_t version, uint32_t controllers)
-{
-	struct cgroup g = { .n = 1 };
-
-	g.in[0].version = version;
-	g.in[0].controllers = controllers;
-	g.in[0].fd = dup(f->fd);
-	return g;
-}
-
-static const struct sandbox_limits limits = {
-	.memory_bytes = 64 * MIB, .cpu_milli = 1500, .processes = 32
-};
 
 static void
 version_2_limits_are_written_to_its_files(void **state)
@@ -250,8 +214,10 @@ version_2_limits_are_written_to_its_files(void **state)
 	put_file(f, "memory.swap.max", "");
 	put_file(f, "memory.oom.group", "");
 	put_file(f, "cpu.max", "");
+	put_file(f, "cpu.weight", "");
 	put_file(f, "pids.max", "");
-	assert_int_equal(cgroup_limit(&g, &limits, &e), 0);
+	assert_int_equal(cgroup_limit(&g, &fake_limits, &e), 0);
+	assert_file(f, "cpu.weight", "150");
 	assert_file(f, "memory.max", "67108864");
 	assert_file(f, "memory.swap.max", "0");
 	assert_file(f, "memory.oom.group", "1");
@@ -271,8 +237,10 @@ version_1_limits_are_written_to_its_files(void **state)
 	put_file(f, "memory.memsw.limit_in_bytes", "");
 	put_file(f, "cpu.cfs_period_us", "");
 	put_file(f, "cpu.cfs_quota_us", "");
+	put_file(f, "cpu.shares", "");
 	put_file(f, "pids.max", "");
-	assert_int_equal(cgroup_limit(&g, &limits, &e), 0);
+	assert_int_equal(cgroup_limit(&g, &fake_limits, &e), 0);
+	assert_file(f, "cpu.shares", "1536");
 	assert_file(f, "memory.limit_in_bytes", "67108864");
 	assert_file(f, "memory.memsw.limit_in_bytes", "67108864");
 	assert_file(f, "cpu.cfs_period_us", "100000");
@@ -282,16 +250,44 @@ version_1_limits_are_written_to_its_files(void **state)
 }
 
 static void
+shares_stay_inside_the_kernels_range(void **state)
+{
+	static const struct {
+		int64_t cpu_milli;
+		const char *shares, *weight;
+	} cases[] = { { 1000, "1024", "100" }, { 10, "10", "1" }, { 1, "2", "1" },
+		{ 10000000, "262144", "10000" } };
+	const struct fake *f = *state;
+	struct err e = { 0 };
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		for (uint32_t version = 1; version <= 2; version++) {
+			const struct sandbox_limits l = { .cpu_milli = cases[i].cpu_milli };
+			struct cgroup g = fake_group(f, version, C);
+
+			put_file(f, "cpu.cfs_period_us", "");
+			put_file(f, "cpu.cfs_quota_us", "");
+			put_file(f, "cpu.max", "");
+			put_file(f, "cpu.shares", "");
+			put_file(f, "cpu.weight", "");
+			assert_int_equal(cgroup_limit(&g, &l, &e), 0);
+			assert_file(f, version == 1 ? "cpu.shares" : "cpu.weight",
+			    version == 1 ? cases[i].shares : cases[i].weight);
+			cgroup_close(&g);
+		}
+}
+
+static void
 kernels_without_swap_accounting_are_fine_and_without_a_limit_are_not(void **state)
 {
 	const struct fake *f = *state;
 	struct cgroup g = fake_group(f, 2, M);
 	struct err e = { 0 };
 
-	assert_int_equal(cgroup_limit(&g, &limits, &e), -1);
+	assert_int_equal(cgroup_limit(&g, &fake_limits, &e), -1);
 	assert_int_equal(e.sys, ENOENT);
 	put_file(f, "memory.max", "");
-	assert_int_equal(cgroup_limit(&g, &limits, &e), 0);
+	assert_int_equal(cgroup_limit(&g, &fake_limits, &e), 0);
 	cgroup_close(&g);
 }
 
@@ -301,11 +297,13 @@ counters_of_both_versions_come_in_one_unit(void **state)
 	const struct fake *f = *state;
 	uint32_t version[CGROUP_STATS];
 	int fd[CGROUP_STATS];
-	struct cgroup g = fake_group(f, 2, M | C | A | P);
+	struct cgroup g = fake_group(f, 2, M | C | A | P | I);
 
 	put_file(
 	    f, "cpu.stat", "usage_usec 5000\nuser_usec 3000\nsystem_usec 2000\nthrottled_usec 7\n");
 	put_file(f, "memory.events", "low 0\noom 4\noom_kill 2\noom_group_kill 1\n");
+	put_file(f, "io.stat", "8:0 rbytes=10 wbytes=4 rios=1\n8:16 rbytes=20 wbytes=0 rios=2\n");
+	put_file(f, "pids.peak", "9\n");
 	cgroup_open_stats(&g, fd, version);
 	assert_int_equal(
 	    cgroup_stat_read(fd[CGROUP_STAT_CPU], version[CGROUP_STAT_CPU], CGROUP_STAT_CPU),
@@ -317,6 +315,12 @@ counters_of_both_versions_come_in_one_unit(void **state)
 	assert_int_equal(
 	    cgroup_stat_read(fd[CGROUP_STAT_THROTTLED], 2, CGROUP_STAT_THROTTLED), 7000);
 	assert_int_equal(cgroup_stat_read(fd[CGROUP_STAT_OOM], 2, CGROUP_STAT_OOM), 2);
+	assert_int_equal(cgroup_stat_read(fd[CGROUP_STAT_IO_READ], version[CGROUP_STAT_IO_READ],
+			     CGROUP_STAT_IO_READ),
+	    30);
+	assert_int_equal(cgroup_stat_read(fd[CGROUP_STAT_IO_WRITE], 2, CGROUP_STAT_IO_WRITE), 4);
+	assert_int_equal(
+	    cgroup_stat_read(fd[CGROUP_STAT_PROCESSES_PEAK], 2, CGROUP_STAT_PROCESSES_PEAK), 9);
 	/* memory.peak came with Linux 5.19 */
 	assert_int_equal(version[CGROUP_STAT_PEAK], 0);
 	assert_int_equal(
@@ -326,7 +330,8 @@ counters_of_both_versions_come_in_one_unit(void **state)
 		fd_close(&fd[i]);
 	cgroup_close(&g);
 
-	g = fake_group(f, 1, M | C | A | P);
+	g = fake_group(f, 1, M | C | A | P | I);
+	put_file(f, "blkio.throttle.io_service_bytes", "8:0 Read 11\n8:0 Write 12\nTotal 23\n");
 	put_file(f, "cpuacct.usage", "123456\n");
 	put_file(f, "cpu.stat", "nr_periods 5\nnr_throttled 2\nthrottled_time 99\n");
 	put_file(f, "memory.max_usage_in_bytes", "4096\n");
@@ -338,21 +343,29 @@ counters_of_both_versions_come_in_one_unit(void **state)
 	assert_int_equal(cgroup_stat_read(fd[CGROUP_STAT_THROTTLED], 1, CGROUP_STAT_THROTTLED), 99);
 	assert_int_equal(cgroup_stat_read(fd[CGROUP_STAT_PEAK], 1, CGROUP_STAT_PEAK), 4096);
 	assert_int_equal(cgroup_stat_read(fd[CGROUP_STAT_OOM], 1, CGROUP_STAT_OOM), 1);
+	assert_int_equal(cgroup_stat_read(fd[CGROUP_STAT_IO_READ], 1, CGROUP_STAT_IO_READ), 11);
+	assert_int_equal(cgroup_stat_read(fd[CGROUP_STAT_IO_WRITE], 1, CGROUP_STAT_IO_WRITE), 12);
 	for (size_t i = 0; i < CGROUP_STATS; i++)
 		fd_close(&fd[i]);
 	cgroup_close(&g);
 }
 
-static void
-open_fake_host(const struct fake *f, struct cgroup_host *h)
-{
-	struct cgroup_places places = { .n = 1 };
-	struct err e = { 0 };
+static void open_fake_host(const struct fake *f, struct cgroup_host *h);
 
-	places.at[0].version = 2;
-	places.at[0].controllers = M | C | A | P;
-	snprintf(places.at[0].dir, sizeof(places.at[0].dir), "%s", f->path);
-	assert_int_equal(cgroup_host_open(&places, "base", h, &e), 0);
+static void
+a_text_too_long_for_one_read_is_no_number(void **state)
+{
+	const struct fake *f = *state;
+	char text[9000];
+	int fd;
+
+	memset(text, ' ', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	memcpy(text, "8:0 rbytes=10\n", 14);
+	put_file(f, "io.stat", text);
+	fd = openat(f->fd, "io.stat", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(cgroup_stat_read(fd, 2, CGROUP_STAT_IO_READ), -1);
+	close(fd);
 }
 
 static void
@@ -368,8 +381,8 @@ version_2_hands_its_controllers_down_twice(void **state)
 	open_fake_host(f, &h);
 	assert_true(cgroup_host_complete(&h));
 	/* A file keeps the last of the writes; cgroupfs adds them up. */
-	assert_file(f, "cgroup.subtree_control", "+pidsry");
-	assert_file(f, "base/cgroup.subtree_control", "+pidsry");
+	assert_file(f, "cgroup.subtree_control", "+iouset");
+	assert_file(f, "base/cgroup.subtree_control", "+iouset");
 	cgroup_host_close(&h);
 }
 
@@ -459,9 +472,13 @@ main(void)
 		cmocka_unit_test(version_1_gives_one_place_per_hierarchy),
 		cmocka_unit_test(version_2_gives_one_place_for_everything),
 		cmocka_unit_test(a_hybrid_host_takes_each_controller_where_it_is),
+		cmocka_unit_test(every_controller_can_have_a_hierarchy_of_its_own),
 		cmocka_unit_test(the_own_path_is_taken_relative_to_the_mount),
 		cmocka_unit_test(texts_that_make_no_sense_give_no_places),
 		cmocka_unit_test(numbers_are_found_by_whole_keys),
+		cmocka_unit_test(numbers_of_devices_are_summed_up),
+		FAKE(shares_stay_inside_the_kernels_range),
+		FAKE(a_text_too_long_for_one_read_is_no_number),
 		FAKE(version_2_limits_are_written_to_its_files),
 		FAKE(version_1_limits_are_written_to_its_files),
 		FAKE(kernels_without_swap_accounting_are_fine_and_without_a_limit_are_not),

@@ -131,11 +131,67 @@ serve(const char *path, const struct sandbox_event *answer)
 	return pid;
 }
 
+/* As version 1 does: refuses what is not exactly its own, naming itself. */
+NORETURN static void
+answer_as_version_1(int server)
+{
+	struct sandbox_event ev = { .protocol = 1, .kind = SANDBOX_REFUSED };
+	int fd = accept(server, NULL, NULL), greeted = 0;
+	char bytes[1024];
+	ssize_t n;
+
+	while ((n = recv(fd, bytes, sizeof(bytes), 0)) > 0) {
+		uint32_t protocol, verb;
+
+		memcpy(&protocol, bytes, sizeof(protocol));
+		memcpy(&verb, bytes + sizeof(protocol), sizeof(verb));
+		ev.kind = SANDBOX_REFUSED;
+		if (n == 152 && protocol == 1) {
+			ev.kind = verb == SANDBOX_HELLO ? SANDBOX_READY : SANDBOX_LIST_END;
+			greeted++;
+		}
+		(void)send(fd, &ev, sizeof(ev), MSG_NOSIGNAL);
+	}
+	_exit(greeted == 2 ? 0 : 1);
+}
+
+static void
+a_spawner_of_version_1_is_spoken_to_in_its_own_words(void **state)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int server = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct sandbox_request list = { .verb = SANDBOX_LIST };
+	struct sandbox_event ev;
+	struct err e = { 0 };
+	int fd = -1, status, rc = 0;
+	pid_t pid;
+
+	(void)state;
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "/tmp/wardian-client-1-%d", getpid());
+	assert_int_equal(bind(server, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(listen(server, 1), 0);
+	if ((pid = fork()) == 0)
+		answer_as_version_1(server);
+	close(server);
+	assert_int_equal(sandbox_connect(addr.sun_path, &fd, &ev, &e), 0);
+	unlink(addr.sun_path);
+	assert_int_equal(ev.protocol, 1);
+	list.protocol = ev.protocol;
+	assert_int_equal(sandbox_send(fd, &list, &e), 0);
+	while (rc == 0)
+		rc = sandbox_receive(fd, &ev, &e);
+	assert_int_equal(rc, 1);
+	assert_int_equal(ev.kind, SANDBOX_LIST_END);
+	close(fd);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 static void
 connecting_exchanges_hello_and_ready(void **state)
 {
 	struct sandbox_event answer = {
-		.protocol = SANDBOX_PROTOCOL, .kind = SANDBOX_READY, .privileged = 1
+		.protocol = SANDBOX_PROTOCOL, .kind = SANDBOX_READY, .weak = SANDBOX_WEAK_UIDS
 	};
 	struct sandbox_event ready;
 	char path[64];
@@ -157,7 +213,7 @@ connecting_exchanges_hello_and_ready(void **state)
 			assert_int_equal(e.code, ERR_PROTOCOL);
 			continue;
 		}
-		assert_int_equal(ready.privileged, 1);
+		assert_int_equal(ready.weak, SANDBOX_WEAK_UIDS);
 		assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
 		close(fd);
 	}
@@ -173,6 +229,7 @@ main(void)
 		    a_peer_that_does_not_read_makes_us_busy_and_a_dead_one_unavailable),
 		cmocka_unit_test(nobody_there_is_unavailable),
 		cmocka_unit_test(connecting_exchanges_hello_and_ready),
+		cmocka_unit_test(a_spawner_of_version_1_is_spoken_to_in_its_own_words),
 	};
 
 	return cmocka_run_group_tests_name("client", tests, NULL, NULL);

@@ -65,7 +65,7 @@ what_was_written_is_what_the_keeper_reads(void **state)
 {
 	const char *const argv[] = { "/usr/bin/prog", "", "a b", "\xff\n" };
 	const char *const env[] = { "A=", "B=x=y" };
-	const struct sandbox_launch l = { argv, 4, env, 2 };
+	const struct sandbox_launch l = { .argv = argv, .n_argv = 4, .env = env, .n_env = 2 };
 	struct keeper_launch got;
 	struct err e = { 0 };
 	struct stat st;
@@ -105,17 +105,29 @@ unusable_commands_are_not_written(void **state)
 	memset(huge, 'x', sizeof(huge) - 1);
 	for (size_t i = 0; i < ARRAY_LEN(many); i++)
 		many[i] = "/x";
-	const struct sandbox_launch bad[] = { { relative, 1, NULL, 0 }, { empty, 1, NULL, 0 },
-		{ good, 0, NULL, 0 }, { good, 1, no_equals, 1 }, { good, 1, no_name, 1 },
-		{ big, 2, NULL, 0 }, { many, CAP_ARGS + 1, NULL, 0 } };
+	const struct sandbox_launch bad[] = {
+		{ .argv = relative, .n_argv = 1 },
+		{ .argv = empty, .n_argv = 1 },
+		{ .argv = good },
+		{ .argv = good, .n_argv = 1, .env = no_equals, .n_env = 1 },
+		{ .argv = good, .n_argv = 1, .env = no_name, .n_env = 1 },
+		{ .argv = big, .n_argv = 2 },
+		{ .argv = many, .n_argv = CAP_ARGS + 1 },
+		{ .argv = good, .n_argv = 1, .stop = { .signal = 65 } },
+		{ .argv = good, .n_argv = 1, .stop = { .signal = -1 } },
+		{ .argv = good, .n_argv = 1, .stop = { .wait_ms = -1 } },
+		{ .argv = good, .n_argv = 1, .stop = { .file = "" } },
+		{ .argv = good, .n_argv = 1, .stop = { .file = ".." } },
+		{ .argv = good, .n_argv = 1, .stop = { .file = "a/b" } },
+	};
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		assert_int_equal(sandbox_launch_write(d->fd, &bad[i], &e), -1);
 		assert_int_equal(e.code, ERR_INVALID);
 		assert_true(faccessat(d->fd, "launch", F_OK, 0) < 0);
 	}
-	assert_int_equal(
-	    sandbox_launch_write(d->fd, &(struct sandbox_launch){ many, CAP_ARGS, NULL, 0 }, &e),
+	assert_int_equal(sandbox_launch_write(d->fd,
+			     &(struct sandbox_launch){ .argv = many, .n_argv = CAP_ARGS }, &e),
 	    0);
 }
 
@@ -124,7 +136,11 @@ a_launch_file_cut_or_grown_anywhere_is_refused(void **state)
 {
 	const char *const argv[] = { "/usr/bin/prog", "argument" };
 	const char *const env[] = { "A=1" };
-	const struct sandbox_launch l = { argv, 2, env, 1 };
+	const struct sandbox_launch l = { .argv = argv,
+		.n_argv = 2,
+		.env = env,
+		.n_env = 1,
+		.stop = { .signal = 10, .file = "STOP", .text = "now", .wait_ms = 5 } };
 	struct keeper_launch got;
 	struct err e = { 0 };
 	size_t n;
@@ -142,6 +158,8 @@ a_launch_file_cut_or_grown_anywhere_is_refused(void **state)
 	longer = calloc(1, n + 1);
 	memcpy(longer, text, n);
 	assert_int_equal(sandbox_launch_decode(longer, n + 1, &got, &e), -1);
+	longer[sizeof(uint32_t)]++; /* the version behind the magic */
+	assert_int_equal(sandbox_launch_decode(longer, n, &got, &e), -1);
 	free(longer);
 	free(text);
 }
@@ -183,6 +201,123 @@ an_exit_record_is_absent_then_whole(void **state)
 	/* It is the last word: nobody writes another one over it. */
 	assert_int_equal(sandbox_exit_write(out, &x, &e), -1);
 	assert_int_equal(e.sys, EEXIST);
+	close(out);
+}
+
+static uint64_t
+fnv(const unsigned char *p, size_t n)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ p[i]) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+static void
+a_record_of_the_last_version_is_read_with_its_new_numbers_at_zero(void **state)
+{
+	const size_t body = offsetof(struct sandbox_exit, stage_ns);
+	unsigned char old[offsetof(struct sandbox_exit, stage_ns) + 8];
+	struct sandbox_exit x = some_exit(), got;
+	struct err e = { 0 };
+	uint64_t sum;
+
+	(void)state;
+	x.magic = SANDBOX_EXIT_MAGIC;
+	x.version = 1;
+	x.stage_ns = 77; /* behind the end of a record of version 1 */
+	memcpy(old, &x, body);
+	sum = fnv(old, body);
+	memcpy(old + body, &sum, sizeof(sum));
+	assert_int_equal(sandbox_exit_decode(old, sizeof(old), &got, &e), 0);
+	assert_int_equal(got.output_files, 2);
+	assert_int_equal(got.stage_ns, 0);
+	assert_int_equal(sandbox_exit_decode(old, sizeof(old) - 1, &got, &e), -1);
+	old[4] = 3;
+	assert_int_equal(sandbox_exit_decode(old, sizeof(old), &got, &e), -1);
+	assert_int_equal(e.code, ERR_PROTOCOL);
+}
+
+/* --- samples -------------------------------------------------------------------------------- */
+
+static void
+samples_are_read_up_to_a_torn_one_and_refused_out_of_order(void **state)
+{
+	struct dir *d = *state;
+	struct sandbox_sample v[3] = { { .at_ms = 1000, .cpu_ns = 5 },
+		{ .at_ms = 2000, .memory_bytes = 9 }, { .at_ms = 3000 } };
+	struct sandbox_sample got[SANDBOX_SAMPLES_MAX];
+	int out = open_out(d);
+	struct err e = { 0 };
+	size_t n;
+
+	assert_int_equal(sandbox_samples_read(d->fd, got, &n, &e), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(fd_write_file(out, "usage", v, sizeof(v) - 1, 0640, &e), 0);
+	assert_int_equal(sandbox_samples_read(d->fd, got, &n, &e), 0);
+	assert_int_equal(n, 2);
+	assert_memory_equal(got, v, 2 * sizeof(*v));
+	assert_int_equal(unlinkat(out, "usage", 0), 0);
+	v[1].at_ms = 1000;
+	assert_int_equal(fd_write_file(out, "usage", v, sizeof(v), 0640, &e), 0);
+	assert_int_equal(sandbox_samples_read(d->fd, got, &n, &e), -1);
+	assert_int_equal(e.code, ERR_PROTOCOL);
+	assert_int_equal(unlinkat(out, "usage", 0), 0);
+	close(out);
+}
+
+static void
+samples_are_halved_when_they_are_used_up_and_never_out_of_order(void **state)
+{
+	struct dir *d = *state;
+	struct sandbox_sample got[SANDBOX_SAMPLES_MAX];
+	struct sandbox_samples s;
+	int out = open_out(d);
+	int64_t at_ms = 0;
+	struct err e = { 0 };
+	size_t n;
+
+	sandbox_samples_init(&s, out);
+	assert_true(faccessat(out, "usage", F_OK, 0) < 0);
+	for (int i = 0; i < 3000; i++) {
+		struct sandbox_sample v = { 0 };
+
+		at_ms += s.interval_ms;
+		v.at_ms = at_ms;
+		v.cpu_ns = at_ms * 3;
+		assert_int_equal(sandbox_samples_add(&s, &v, &e), 0);
+		assert_int_equal(sandbox_samples_read(d->fd, got, &n, &e), 0);
+		assert_in_range(n, 1, SANDBOX_SAMPLES_MAX);
+		assert_int_equal(got[n - 1].at_ms, at_ms);
+	}
+	assert_int_equal(s.interval_ms, INT64_C(1000) << 10);
+	assert_true(n >= SANDBOX_SAMPLES_MAX / 2);
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(got[i].at_ms, (int64_t)(i + 1) * s.interval_ms);
+		assert_int_equal(got[i].cpu_ns, got[i].at_ms * 3);
+	}
+	assert_true(faccessat(out, "usage.new", F_OK, 0) < 0);
+	sandbox_samples_done(&s);
+	assert_int_equal(unlinkat(out, "usage", 0), 0);
+	close(out);
+}
+
+static void
+a_place_that_is_taken_ends_the_samples(void **state)
+{
+	struct dir *d = *state;
+	const struct sandbox_sample v = { .at_ms = 1000 };
+	struct sandbox_samples s;
+	int out = open_out(d);
+	struct err e = { 0 };
+
+	assert_int_equal(symlinkat("/etc/passwd", out, "usage"), 0);
+	sandbox_samples_init(&s, out);
+	assert_int_equal(sandbox_samples_add(&s, &v, &e), -1);
+	assert_int_equal(e.sys, EEXIST);
+	sandbox_samples_done(&s);
+	assert_int_equal(unlinkat(out, "usage", 0), 0);
 	close(out);
 }
 
@@ -262,6 +397,10 @@ main(void)
 		TEST(unusable_commands_are_not_written),
 		TEST(a_launch_file_cut_or_grown_anywhere_is_refused),
 		TEST(an_exit_record_is_absent_then_whole),
+		TEST(a_record_of_the_last_version_is_read_with_its_new_numbers_at_zero),
+		TEST(samples_are_read_up_to_a_torn_one_and_refused_out_of_order),
+		TEST(samples_are_halved_when_they_are_used_up_and_never_out_of_order),
+		TEST(a_place_that_is_taken_ends_the_samples),
 		TEST(no_output_directory_means_no_record_yet),
 		TEST(a_flipped_bit_anywhere_is_damage),
 		TEST(a_record_of_another_size_is_damage),

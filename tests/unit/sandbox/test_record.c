@@ -7,6 +7,7 @@
 
 #include "keeper.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct sandbox_run_id
@@ -34,9 +35,11 @@ some_limits(void)
 static struct sandbox_request
 some_request(uint32_t verb)
 {
-	return (struct sandbox_request){
-		.protocol = SANDBOX_PROTOCOL, .verb = verb, .id = some_id(), .limits = some_limits()
-	};
+	struct sandbox_request q = { .protocol = SANDBOX_PROTOCOL, .verb = verb, .id = some_id() };
+
+	if (verb == SANDBOX_START) /* the others end with their head */
+		q.limits = some_limits();
+	return q;
 }
 
 static int
@@ -47,7 +50,8 @@ decode(const struct sandbox_request *q, size_t n)
 	int rc = sandbox_request_decode(q, n, &got, &e);
 
 	if (rc == 0)
-		assert_memory_equal(&got, q, sizeof(got));
+		assert_memory_equal(
+		    &got, q, q->verb == SANDBOX_START ? sizeof(got) : SANDBOX_HEAD_BYTES);
 	else
 		assert_int_equal(e.code, ERR_PROTOCOL);
 	return rc;
@@ -176,8 +180,66 @@ events_are_checked_before_the_daemon_sees_them(void **state)
 	ev.kind = 0;
 	assert_int_equal(sandbox_event_decode(&ev, sizeof(ev), &got, &e), -1);
 	ev.kind = SANDBOX_READY;
-	ev.protocol = 7;
+	ev.protocol = 0;
 	assert_int_equal(sandbox_event_decode(&ev, sizeof(ev), &got, &e), -1);
+}
+
+static void
+of_a_request_of_another_version_the_head_is_read_but_nothing_starts(void **state)
+{
+	static const size_t sizes[] = { SANDBOX_HEAD_BYTES, 152, sizeof(struct sandbox_request),
+		sizeof(struct sandbox_request) + 8 };
+	char bytes[sizeof(struct sandbox_request) + 8];
+	struct sandbox_request want, got;
+	struct err e = { 0 };
+
+	(void)state;
+	for (uint32_t verb = SANDBOX_HELLO; verb <= SANDBOX_PURGE; verb++)
+		for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+			want = (struct sandbox_request){
+				.protocol = SANDBOX_PROTOCOL + 5, .verb = verb, .id = some_id()
+			};
+			memset(bytes, 0xee, sizeof(bytes));
+			memcpy(bytes, &want, SANDBOX_HEAD_BYTES);
+			if (verb == SANDBOX_START) {
+				assert_int_equal(
+				    sandbox_request_decode(bytes, sizes[i], &got, &e), -1);
+				continue;
+			}
+			assert_int_equal(sandbox_request_decode(bytes, sizes[i], &got, &e), 0);
+			assert_memory_equal(&got, &want, sizeof(want));
+		}
+	/* Right in everything else. */
+	want = (struct sandbox_request){ .protocol = SANDBOX_PROTOCOL,
+		.verb = SANDBOX_START,
+		.id = some_id(),
+		.limits = some_limits() };
+	assert_int_equal(sandbox_request_decode(&want, sizeof(want), &got, &e), 0);
+	want.protocol++;
+	assert_int_equal(sandbox_request_decode(&want, sizeof(want), &got, &e), -1);
+	assert_int_equal(sandbox_request_decode(bytes, SANDBOX_HEAD_BYTES - 1, &got, &e), -1);
+	memset(bytes, 0, sizeof(uint32_t));
+	assert_int_equal(sandbox_request_decode(bytes, SANDBOX_HEAD_BYTES, &got, &e), -1);
+}
+
+static void
+of_an_event_of_another_version_the_head_is_read(void **state)
+{
+	char bytes[sizeof(struct sandbox_event) + 32];
+	struct sandbox_event want = { .protocol = 1, .kind = SANDBOX_LISTED, .id = some_id() };
+	struct sandbox_event got;
+	struct err e = { 0 };
+
+	(void)state;
+	for (uint32_t kind = SANDBOX_READY; kind < 100; kind++)
+		for (size_t n = SANDBOX_HEAD_BYTES; n <= sizeof(bytes); n += 8) {
+			want.kind = kind;
+			memset(bytes, 0xee, sizeof(bytes));
+			memcpy(bytes, &want, SANDBOX_HEAD_BYTES);
+			assert_int_equal(sandbox_event_decode(bytes, n, &got, &e), 0);
+			assert_memory_equal(&got, &want, sizeof(want));
+		}
+	assert_int_equal(sandbox_event_decode(bytes, SANDBOX_HEAD_BYTES - 1, &got, &e), -1);
 }
 
 static void
@@ -187,7 +249,8 @@ an_order_with_any_impossible_field_is_refused(void **state)
 		.version = KEEPER_VERSION,
 		.id = some_id(),
 		.limits = some_limits(),
-		.n_enter = CGROUP_TREES_MAX };
+		.n_enter = CGROUP_TREES_MAX,
+		.group = "g0" };
 	struct keeper_order o, got;
 	struct err e = { 0 };
 
@@ -196,6 +259,9 @@ an_order_with_any_impossible_field_is_refused(void **state)
 	assert_int_equal(keeper_order_decode(&good, sizeof(good) - 1, &got, &e), -1);
 	o = good;
 	o.magic ^= 1;
+	assert_int_equal(keeper_order_decode(&o, sizeof(o), &got, &e), -1);
+	o = good;
+	o.version++;
 	assert_int_equal(keeper_order_decode(&o, sizeof(o), &got, &e), -1);
 	o = good;
 	o.n_enter = CGROUP_TREES_MAX + 1;
@@ -209,6 +275,85 @@ an_order_with_any_impossible_field_is_refused(void **state)
 	o = good;
 	o.id.epoch = 0;
 	assert_int_equal(keeper_order_decode(&o, sizeof(o), &got, &e), -1);
+	o = good;
+	o.group[0] = '\0';
+	assert_int_equal(keeper_order_decode(&o, sizeof(o), &got, &e), -1);
+	memset(o.group, 'g', sizeof(o.group));
+	assert_int_equal(keeper_order_decode(&o, sizeof(o), &got, &e), -1);
+}
+
+static void
+a_zygote_serves_no_root_and_no_unknown_version(void **state)
+{
+	const struct keeper_zygote good = {
+		.magic = KEEPER_ZYGOTE_MAGIC, .version = KEEPER_VERSION, .uid = 1u << 30
+	};
+	struct keeper_zygote z, got;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(keeper_zygote_decode(&good, sizeof(good), &got, &e), 0);
+	assert_int_equal(keeper_zygote_decode(&good, sizeof(good) - 1, &got, &e), -1);
+	z = good;
+	z.uid = 0;
+	assert_int_equal(keeper_zygote_decode(&z, sizeof(z), &got, &e), -1);
+	z.uid = UINT32_MAX - KEEPER_UIDS + 1;
+	assert_int_equal(keeper_zygote_decode(&z, sizeof(z), &got, &e), -1);
+	z = good;
+	z.version++;
+	assert_int_equal(keeper_zygote_decode(&z, sizeof(z), &got, &e), -1);
+}
+
+static void
+a_zygote_with_one_uid_has_that_of_its_spawner_and_no_other(void **state)
+{
+	const struct keeper_zygote good = {
+		.magic = KEEPER_ZYGOTE_MAGIC, .version = KEEPER_VERSION, .one_uid = 1
+	};
+	struct keeper_zygote z = good, got;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(keeper_zygote_decode(&good, sizeof(good), &got, &e), 0);
+	z.uid = 1u << 30;
+	assert_int_equal(keeper_zygote_decode(&z, sizeof(z), &got, &e), -1);
+	z = good;
+	z.one_uid = 2;
+	assert_int_equal(keeper_zygote_decode(&z, sizeof(z), &got, &e), -1);
+	z = good;
+	z.reserved = 1;
+	assert_int_equal(keeper_zygote_decode(&z, sizeof(z), &got, &e), -1);
+}
+
+static void
+a_cell_has_a_possible_scratch_space(void **state)
+{
+	const struct keeper_cell good = { .magic = KEEPER_CELL_MAGIC,
+		.version = KEEPER_VERSION,
+		.scratch_bytes = 1 << 20,
+		.scratch_files = 16,
+		.warm = 1 };
+	struct keeper_cell c, got;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(keeper_cell_decode(&good, sizeof(good), &got, &e), 0);
+	assert_int_equal(keeper_cell_decode(&good, sizeof(good) + 1, &got, &e), -1);
+	c = good;
+	c.version++;
+	assert_int_equal(keeper_cell_decode(&c, sizeof(c), &got, &e), -1);
+	c = good;
+	c.scratch_bytes = 1000;
+	assert_int_equal(keeper_cell_decode(&c, sizeof(c), &got, &e), -1);
+	c = good;
+	c.scratch_files = INT64_MAX;
+	assert_int_equal(keeper_cell_decode(&c, sizeof(c), &got, &e), -1);
+	c = good;
+	c.warm = 2;
+	assert_int_equal(keeper_cell_decode(&c, sizeof(c), &got, &e), -1);
+	c = good;
+	c.late_filter = 2;
+	assert_int_equal(keeper_cell_decode(&c, sizeof(c), &got, &e), -1);
 }
 
 static void
@@ -223,35 +368,83 @@ a_report_names_a_known_step(void **state)
 
 	(void)state;
 	assert_int_equal(keeper_report_decode(&r, sizeof(r), &got, &e), 0);
+	r.version++;
+	assert_int_equal(keeper_report_decode(&r, sizeof(r), &got, &e), -1);
+	r.version = KEEPER_VERSION;
 	r.step = SANDBOX_STEP_COUNT;
 	assert_int_equal(keeper_report_decode(&r, sizeof(r), &got, &e), -1);
 	r.step = 0;
 	r.sys = -1;
 	assert_int_equal(keeper_report_decode(&r, sizeof(r), &got, &e), -1);
 	r.sys = 0;
-	r.kind = 3;
+	r.kind = KEEPER_ENDED;
+	assert_int_equal(keeper_report_decode(&r, sizeof(r), &got, &e), 0);
+	r.kind = KEEPER_ENDED + 1;
 	assert_int_equal(keeper_report_decode(&r, sizeof(r), &got, &e), -1);
 }
 
-static void
-a_keeper_file_never_names_the_hosts_first_process(void **state)
+/* A command line from a format with blanks for NUL and one more at the end. */
+static int
+decode_args(const char *text, struct keeper_args *ret)
 {
-	struct sandbox_keeper_file f = { .magic = KEEPER_FILE_MAGIC,
-		.version = KEEPER_VERSION,
-		.pid = 1000,
-		.start_ticks = 5,
-		.id = some_id() };
-	struct sandbox_keeper_file got;
+	char bytes[512] = "";
+	struct err e = { 0 };
+	size_t n = strlen(text);
+
+	memcpy(bytes, text, n);
+	for (size_t i = 0; i < n; i++)
+		if (bytes[i] == ' ')
+			bytes[i] = '\0';
+	return keeper_args_decode(bytes, n + 1, ret, &e);
+}
+
+static void
+a_command_line_tells_run_group_and_version(void **state)
+{
+	const struct sandbox_run_id id = some_id();
+	char path[ID_RUN_PATH_SIZE], name[ID_RUN_PATH_SIZE], text[400];
+	struct keeper_args got;
+
+	(void)state;
+	id_run_path(id.tenant, id.run, id.epoch, path);
+	snprintf(text, sizeof(text), "wardian-keeper %s g12 9 ", path);
+	assert_int_equal(decode_args(text, &got), 0);
+	assert_memory_equal(&got.id, &id, sizeof(id));
+	assert_string_equal(got.group, "g12");
+	assert_int_equal(got.version, 9);
+	/* Before version 3 there was nothing but the run. */
+	snprintf(text, sizeof(text), "wardian-keeper %s", path);
+	assert_int_equal(decode_args(text, &got), 0);
+	assert_string_equal(got.group, sandbox_run_name(&id, name));
+	assert_int_equal(got.version, 2);
+}
+
+static void
+another_command_line_is_no_keepers(void **state)
+{
+	static const char *const formats[] = { "wardian-keeper", "wardian-keeper cell",
+		"wardian-keeper zygote", "other %s g12 3", "wardian-keeper %s g12",
+		"wardian-keeper %s g12 2", "wardian-keeper %s g12 x", "wardian-keeper %s ../g 3",
+		"wardian-keeper %s a/b 3", "wardian-keeper x%s g12 3",
+		"wardian-keeper %s0x g12 3" };
+	const struct sandbox_run_id id = some_id();
+	char path[ID_RUN_PATH_SIZE], text[400];
+	struct keeper_args got;
 	struct err e = { 0 };
 
 	(void)state;
-	assert_int_equal(keeper_file_decode(&f, sizeof(f), &got, &e), 0);
-	for (int64_t pid = -1; pid <= 1; pid++) {
-		f.pid = pid;
-		assert_int_equal(keeper_file_decode(&f, sizeof(f), &got, &e), -1);
+	id_run_path(id.tenant, id.run, id.epoch, path);
+	for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+#pragma GCC diagnostic ignored "-Wformat-extra-args"
+		snprintf(text, sizeof(text), formats[i], path);
+#pragma GCC diagnostic pop
+		assert_int_equal(decode_args(text, &got), -1);
 	}
-	f.pid = INT64_C(1) << 40;
-	assert_int_equal(keeper_file_decode(&f, sizeof(f), &got, &e), -1);
+	/* Nothing behind the last byte is read. */
+	assert_int_equal(keeper_args_decode("wardian-keeper", 14, &got, &e), -1);
+	assert_int_equal(keeper_args_decode("", 0, &got, &e), -1);
 }
 
 static void
@@ -291,7 +484,14 @@ main(void)
 		cmocka_unit_test(events_are_checked_before_the_daemon_sees_them),
 		cmocka_unit_test(an_order_with_any_impossible_field_is_refused),
 		cmocka_unit_test(a_report_names_a_known_step),
-		cmocka_unit_test(a_keeper_file_never_names_the_hosts_first_process),
+		cmocka_unit_test(a_zygote_serves_no_root_and_no_unknown_version),
+		cmocka_unit_test(a_zygote_with_one_uid_has_that_of_its_spawner_and_no_other),
+		cmocka_unit_test(a_cell_has_a_possible_scratch_space),
+		cmocka_unit_test(a_command_line_tells_run_group_and_version),
+		cmocka_unit_test(another_command_line_is_no_keepers),
+		cmocka_unit_test(
+		    of_a_request_of_another_version_the_head_is_read_but_nothing_starts),
+		cmocka_unit_test(of_an_event_of_another_version_the_head_is_read),
 		cmocka_unit_test(every_step_has_a_name),
 		cmocka_unit_test(a_run_is_named_by_id_and_epoch),
 	};

@@ -6,14 +6,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "bpf_ask.h"
 #include "fd.h"
-#include "keeper.h"
-#include "sandbox_seccomp_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <string.h>
@@ -32,67 +29,11 @@ enum {
 	NUMBERS = 2000
 };
 
-#ifdef __x86_64__
-#define NATIVE AUDIT_ARCH_X86_64
-#else
-#define NATIVE AUDIT_ARCH_AARCH64
-#endif
-
-static uint32_t
-load(const struct seccomp_data *d, uint32_t offset)
-{
-	uint32_t v;
-
-	assert_true(offset % 4 == 0);
-	assert_true(offset + 4 <= sizeof(*d));
-	memcpy(&v, (const char *)d + offset, sizeof(v));
-	return v;
-}
-
-static uint32_t
-interpret(const struct seccomp_code *c, const struct seccomp_data *d)
-{
-	uint32_t a = 0;
-
-	for (size_t at = 0; at < c->n; at++) {
-		const struct sock_filter *f = &c->at[at];
-
-		switch (f->code) {
-		case BPF_LD | BPF_W | BPF_ABS:
-			a = load(d, f->k);
-			break;
-		case BPF_ALU | BPF_AND | BPF_K:
-			a &= f->k;
-			break;
-		case BPF_JMP | BPF_JEQ | BPF_K:
-			at += a == f->k ? f->jt : f->jf;
-			break;
-		case BPF_JMP | BPF_JGE | BPF_K:
-			at += a >= f->k ? f->jt : f->jf;
-			break;
-		case BPF_RET | BPF_K:
-			return f->k;
-		default:
-			fail_msg("instruction %zu has code %#x", at, f->code);
-		}
-	}
-	fail_msg("the program runs over its end");
-	return 0;
-}
-
-static uint32_t
-ask(const struct seccomp_code *c, long nr, uint64_t a0, uint64_t a1, uint64_t a2)
-{
-	const struct seccomp_data d = { .nr = (int)nr, .arch = NATIVE, .args = { a0, a1, a2 } };
-
-	return interpret(c, &d);
-}
-
 static void
 every_number_gets_the_answer_of_its_row(void **state)
 {
 	static uint32_t want[NUMBERS];
-	struct seccomp_code c;
+	struct layers c;
 	int checked[] = { SYS_clone, SYS_socket, SYS_socketpair, SYS_ioctl, SYS_prctl,
 		SYS_personality, SYS_fcntl, SYS_prlimit64 };
 
@@ -105,8 +46,9 @@ every_number_gets_the_answer_of_its_row(void **state)
 #define REFUSE(name)                                                                               \
 	if (seccomp_syscall_resolve_name(name) >= 0)                                               \
 		want[seccomp_syscall_resolve_name(name)] = REFUSED;
+#define SETUP(name, sys) want[seccomp_syscall_resolve_name(name)] = SECCOMP_RET_ERRNO | (sys);
 #include "seccomp.def"
-	sandbox_seccomp_compile(&c);
+	compile_both(&c);
 	for (size_t i = 0; i < ARRAY_LEN(checked); i++) {
 		assert_int_equal(want[checked[i]], ALLOWED);
 		want[checked[i]] = 0;
@@ -124,6 +66,8 @@ every_name_in_the_table_is_a_system_call(void **state)
 #undef REFUSE
 #define ALLOW(name) assert_int_not_equal(seccomp_syscall_resolve_name(name), __NR_SCMP_ERROR);
 #define REFUSE(name) assert_int_not_equal(seccomp_syscall_resolve_name(name), __NR_SCMP_ERROR);
+#undef SETUP
+#define SETUP(name, sys) assert_true(seccomp_syscall_resolve_name(name) >= 0);
 #include "seccomp.def"
 }
 
@@ -131,15 +75,15 @@ static void
 foreign_tables_kill(void **state)
 {
 	static const uint32_t others[] = { AUDIT_ARCH_I386, AUDIT_ARCH_ARM, AUDIT_ARCH_MIPS, 0 };
-	struct seccomp_code c;
+	struct layers c;
 
 	(void)state;
-	sandbox_seccomp_compile(&c);
+	compile_both(&c);
 	for (size_t i = 0; i < ARRAY_LEN(others); i++)
 		for (int nr = 0; nr < 600; nr++) {
 			const struct seccomp_data d = { .nr = nr, .arch = others[i] };
 
-			assert_int_equal(interpret(&c, &d), SECCOMP_RET_KILL_PROCESS);
+			assert_int_equal(interpret(&c.all, &d), SECCOMP_RET_KILL_PROCESS);
 		}
 	for (long nr = 0; nr < 600; nr++)
 		assert_int_equal(ask(&c, 0x40000000 + nr, 0, 0, 0), SECCOMP_RET_KILL_PROCESS);
@@ -151,10 +95,10 @@ static void
 arguments_are_compared_by_their_low_half(void **state)
 {
 	const uint64_t high = UINT64_C(1) << 32;
-	struct seccomp_code c;
+	struct layers c;
 
 	(void)state;
-	sandbox_seccomp_compile(&c);
+	compile_both(&c);
 	assert_int_equal(ask(&c, SYS_ioctl, 0, TCGETS, 0), ALLOWED);
 	assert_int_equal(ask(&c, SYS_ioctl, 0, TIOCSTI, 0), REFUSED);
 	assert_int_equal(ask(&c, SYS_ioctl, 0, TIOCSTI | high, 0), REFUSED);
@@ -179,10 +123,10 @@ no_flag_for_a_namespace_passes_clone(void **state)
 	const uint64_t thread = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
 				CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |
 				CLONE_CHILD_CLEARTID;
-	struct seccomp_code c;
+	struct layers c;
 
 	(void)state;
-	sandbox_seccomp_compile(&c);
+	compile_both(&c);
 	assert_int_equal(ask(&c, SYS_clone, thread, 0, 0), ALLOWED);
 	assert_int_equal(ask(&c, SYS_clone, 17, 0, 0), ALLOWED);
 	for (size_t i = 0; i < ARRAY_LEN(spaces); i++) {
@@ -195,10 +139,10 @@ no_flag_for_a_namespace_passes_clone(void **state)
 static void
 small_argument_lists_have_no_holes(void **state)
 {
-	struct seccomp_code c;
+	struct layers c;
 
 	(void)state;
-	sandbox_seccomp_compile(&c);
+	compile_both(&c);
 	assert_int_equal(ask(&c, SYS_personality, 0, 0, 0), ALLOWED);
 	assert_int_equal(ask(&c, SYS_personality, 0xffffffff, 0, 0), ALLOWED);
 	assert_int_equal(ask(&c, SYS_personality, 0x0400000, 0, 0), REFUSED);
@@ -215,38 +159,101 @@ small_argument_lists_have_no_holes(void **state)
 	    ask(&c, SYS_socketpair, AF_INET, SOCK_STREAM, 0), SECCOMP_RET_ERRNO | EAFNOSUPPORT);
 }
 
+/* The sixth argument, alone and beside a flag that is free. */
 static void
-the_program_is_small_and_every_jump_stays_inside(void **state)
+a_read_cannot_ask_what_is_in_memory(void **state)
 {
-	struct seccomp_code c;
+	const uint64_t no_wait = 0x8, high_priority = 0x1; /* RWF_NOWAIT, RWF_HIPRI */
+	struct seccomp_data d = { .nr = SYS_preadv2, .arch = NATIVE };
+	struct layers c;
 
 	(void)state;
-	sandbox_seccomp_compile(&c);
-	print_message("%zu instructions\n", c.n);
-	assert_in_range(c.n, 50, 400);
-	for (size_t i = 0; i < c.n; i++) {
-		const size_t left = c.n - i - 1;
+	compile_both(&c);
+	assert_int_equal(interpret(&c.all, &d), ALLOWED);
+	d.args[5] = high_priority;
+	assert_int_equal(interpret(&c.all, &d), ALLOWED);
+	d.args[5] = no_wait;
+	assert_int_equal(interpret(&c.all, &d), SECCOMP_RET_ERRNO | EOPNOTSUPP);
+	d.args[5] = no_wait | high_priority | UINT64_C(1) << 32;
+	assert_int_equal(interpret(&c.all, &d), SECCOMP_RET_ERRNO | EOPNOTSUPP);
+}
 
-		if (BPF_CLASS(c.at[i].code) != BPF_JMP)
-			continue;
-		assert_true(c.at[i].jt < left);
-		assert_true(c.at[i].jf < left);
+static void
+landlock_takes_no_flag_and_makes_no_ruleset(void **state)
+{
+	struct layers c;
+
+	(void)state;
+	compile_both(&c);
+	assert_int_equal(ask(&c, SYS_landlock_restrict_self, 3, 0, 0), ALLOWED);
+	for (unsigned bit = 0; bit < 32; bit++)
+		assert_int_equal(
+		    ask(&c, SYS_landlock_restrict_self, 3, UINT64_C(1) << bit, 0), REFUSED);
+	assert_int_equal(ask(&c, SYS_landlock_create_ruleset, 0, 0, 1), UNKNOWN);
+	assert_int_equal(ask(&c, SYS_landlock_add_rule, 0, 0, 0), UNKNOWN);
+}
+
+static void
+the_cells_may_do_what_the_simulation_may_not(void **state)
+{
+	static const long setup[] = { SYS_mount, SYS_setns, SYS_capset, SYS_clone3 };
+	struct layers c;
+
+	(void)state;
+	compile_both(&c);
+	for (size_t i = 0; i < ARRAY_LEN(setup); i++) {
+		assert_int_equal(ask_one(&c.all, setup[i], 0, 0, 0), ALLOWED);
+		assert_int_not_equal(ask(&c, setup[i], 0, 0, 0), ALLOWED);
 	}
+	assert_int_equal(ask_one(&c.all, SYS_prctl, PR_CAPBSET_DROP, 0, 0), ALLOWED);
+	assert_int_equal(ask(&c, SYS_prctl, PR_CAPBSET_DROP, 0, 0), REFUSED);
+	assert_int_equal(ask_one(&c.all, SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, 0), ALLOWED);
+	assert_int_equal(ask_one(&c.all, SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+			     SECCOMP_FILTER_FLAG_NEW_LISTENER, 0),
+	    REFUSED);
+	assert_int_equal(ask(&c, SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, 0), REFUSED);
+}
+
+static void
+jumps_stay_inside(const struct seccomp_code *c)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		const size_t left = c->n - i - 1;
+
+		if (BPF_CLASS(c->at[i].code) != BPF_JMP)
+			continue;
+		assert_true(c->at[i].jt < left);
+		assert_true(c->at[i].jf < left);
+	}
+}
+
+static void
+the_programs_are_small_and_every_jump_stays_inside(void **state)
+{
+	struct layers c;
+
+	(void)state;
+	compile_both(&c);
+	print_message("%zu and %zu instructions\n", c.all.n, c.sim.n);
+	assert_in_range(c.all.n, 50, 400);
+	assert_in_range(c.sim.n, 5, 20); /* 1 us each for every run */
+	jumps_stay_inside(&c.all);
+	jumps_stay_inside(&c.sim);
 }
 
 static void
 the_memory_file_is_sealed(void **state)
 {
-	struct seccomp_code c;
+	struct layers c;
 	struct err e = { 0 };
 	struct stat st;
 	int fd;
 
 	(void)state;
-	sandbox_seccomp_compile(&c);
-	assert_int_equal(sandbox_seccomp_program(&fd, &e), 0);
+	compile_both(&c);
+	assert_int_equal(sandbox_seccomp_program(SECCOMP_ALL, &fd, &e), 0);
 	assert_int_equal(fstat(fd, &st), 0);
-	assert_int_equal(st.st_size, c.n * sizeof(struct sock_filter));
+	assert_int_equal(st.st_size, c.all.n * sizeof(struct sock_filter));
 	assert_true(write(fd, "x", 1) < 0);
 	assert_true(ftruncate(fd, 0) < 0);
 	close(fd);
@@ -270,12 +277,12 @@ the_daemons_filter_refuses_its_rows_and_allows_the_rest(void **state)
 #include "seccomp_daemon.def"
 	sandbox_seccomp_compile_daemon(&c);
 	for (int nr = 0; nr < NUMBERS; nr++)
-		assert_int_equal(ask(&c, nr, 0, 0, 0), want[nr]);
+		assert_int_equal(ask_one(&c, nr, 0, 0, 0), want[nr]);
 	assert_int_equal(
-	    ask(&c, SYS_clone, CLONE_VM | CLONE_THREAD | CLONE_SIGHAND, 0, 0), ALLOWED);
-	assert_int_equal(ask(&c, SYS_clone, CLONE_NEWUSER | 17, 0, 0), REFUSED);
-	assert_int_equal(ask(&c, SYS_mount, 0, 0, 0), REFUSED);
-	assert_int_equal(ask(&c, 0x40000000, 0, 0, 0), SECCOMP_RET_KILL_PROCESS);
+	    ask_one(&c, SYS_clone, CLONE_VM | CLONE_THREAD | CLONE_SIGHAND, 0, 0), ALLOWED);
+	assert_int_equal(ask_one(&c, SYS_clone, CLONE_NEWUSER | 17, 0, 0), REFUSED);
+	assert_int_equal(ask_one(&c, SYS_mount, 0, 0, 0), REFUSED);
+	assert_int_equal(ask_one(&c, 0x40000000, 0, 0, 0), SECCOMP_RET_KILL_PROCESS);
 }
 
 static int
@@ -320,7 +327,10 @@ main(void)
 		cmocka_unit_test(arguments_are_compared_by_their_low_half),
 		cmocka_unit_test(no_flag_for_a_namespace_passes_clone),
 		cmocka_unit_test(small_argument_lists_have_no_holes),
-		cmocka_unit_test(the_program_is_small_and_every_jump_stays_inside),
+		cmocka_unit_test(a_read_cannot_ask_what_is_in_memory),
+		cmocka_unit_test(landlock_takes_no_flag_and_makes_no_ruleset),
+		cmocka_unit_test(the_cells_may_do_what_the_simulation_may_not),
+		cmocka_unit_test(the_programs_are_small_and_every_jump_stays_inside),
 		cmocka_unit_test(the_memory_file_is_sealed),
 	};
 

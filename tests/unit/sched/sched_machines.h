@@ -104,12 +104,22 @@ compute_free(struct compute *c)
 int
 compute_prepare(struct compute *c, const struct compute_run *r, struct err *e)
 {
-	struct box b = { .node = c->node, .id = r->id, .dir = true, .cpu_milli = r->cpu_milli };
+	struct box b = { .node = c->node,
+		.id = r->id,
+		.dir = true,
+		.cpu_milli = r->cpu_milli,
+		.hold = { .gpus = r->gpus } };
+	struct sched_hold_counts n;
 
 	(void)e;
+	memcpy(b.hold.cpus, r->cpu_set, sizeof(b.hold.cpus));
+	n = sched_hold_count(&b.hold);
 	lock_take(&world.db_lock);
 	b.behaviour = row_of(r->id.run)->behaviour;
 	b.lasts_ms = row_of(r->id.run)->lasts_ms;
+	world.odd_holds += n.gpus != row_of(r->id.run)->gpus;
+	world.odd_holds +=
+	    n.cpus != (row_of(r->id.run)->pin_cpus ? row_of(r->id.run)->cpu_milli / 1000 : 0);
 	lock_give(&world.db_lock);
 	lock_take(&world.lock);
 	assert_true(world.n_boxes < BOXES);
@@ -119,6 +129,35 @@ compute_prepare(struct compute *c, const struct compute_run *r, struct err *e)
 	world.boxes[world.n_boxes++] = b;
 	lock_give(&world.lock);
 	return 0;
+}
+
+int
+compute_held(struct compute *c, const struct compute_run_id *id, uint64_t *ret_gpus,
+    uint64_t ret_cpus[static COMPUTE_CPU_WORDS], struct err *e)
+{
+	const struct box *b;
+	int rc = 0;
+
+	lock_take(&world.lock);
+	b = box_find(c->node, id);
+	if (world.holds_lost || b == NULL) {
+		rc = err_set(e, ERR_PROTOCOL, "the file is damaged");
+	} else {
+		*ret_gpus = b->hold.gpus;
+		memcpy(ret_cpus, b->hold.cpus, sizeof(b->hold.cpus));
+	}
+	lock_give(&world.lock);
+	return rc;
+}
+
+static bool
+overlap(const struct sched_hold *a, const struct sched_hold *b)
+{
+	uint64_t both = a->gpus & b->gpus;
+
+	for (size_t i = 0; i < COMPUTE_CPU_WORDS; i++)
+		both |= a->cpus[i] & b->cpus[i];
+	return both != 0;
 }
 
 static void
@@ -132,6 +171,8 @@ check_start(const struct compute *c, const struct box *started)
 		if (!b->live)
 			continue;
 		cpu_milli += b->node == c->node ? b->cpu_milli : 0;
+		world.shared +=
+		    b != started && b->node == c->node && overlap(&b->hold, &started->hold);
 		if (b == started || uuid_cmp(b->id.run, started->id.run) != 0)
 			continue;
 		world.overlaps_here += b->node == c->node;
@@ -146,8 +187,9 @@ begin(struct compute *c, struct box *b)
 	enum behaviour how = b->behaviour;
 	bool endless = how == RUNS_ON || how == IGNORES_TERM;
 
-	if (how == CANNOT_START) {
+	if (how == CANNOT_START || how == INPUTS_TOO_LARGE) {
 		tell(c, COMPUTE_FAILED, &b->id);
+		c->events[c->n_events - 1].no_scratch = how == INPUTS_TOO_LARGE;
 		return;
 	}
 	if (how == CANNOT_EXECUTE) {
@@ -248,6 +290,26 @@ compute_outcome(
 	return rc;
 }
 
+/* Two of each run that left a record. */
+int
+compute_samples(struct compute *c, const struct compute_run_id *id, struct arena *mem,
+    struct compute_sample **ret, size_t *ret_n, struct err *e)
+{
+	struct compute_sample *v = arena_array(mem, 2, sizeof(*v));
+	const struct box *b;
+
+	if (v == NULL)
+		return arena_err(e);
+	lock_take(&world.lock);
+	b = box_find(c->node, id);
+	*ret_n = b != NULL && b->record ? 2 : 0;
+	lock_give(&world.lock);
+	for (int64_t i = 0; i < 2; i++)
+		v[i] = (struct compute_sample){ 1000 * (i + 1), 2, 3, 4, 5, 6, id->epoch };
+	*ret = v;
+	return 0;
+}
+
 int
 compute_open_out(struct compute *c, const struct compute_run_id *id, int *ret_fd, struct err *e)
 {
@@ -264,6 +326,19 @@ compute_open_out(struct compute *c, const struct compute_run_id *id, int *ret_fd
 	assert_true(*ret_fd >= 0);
 	assert_int_equal(write(*ret_fd, text, (size_t)n), n);
 	return 0;
+}
+
+bool
+compute_weak(const struct compute *c, uint32_t *ret)
+{
+	*ret = 0;
+	return c->connected;
+}
+
+void
+compute_leave(struct compute *c)
+{
+	(void)c; /* spawners here are always of this release */
 }
 
 int

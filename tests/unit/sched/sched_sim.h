@@ -32,6 +32,7 @@ new_world(uint64_t seed)
 	lock_init(&world.lock);
 	lock_init(&world.db_lock);
 	world.cpu_milli = 4000;
+	world.gpus = 0x25;
 	sim_begin(seed);
 }
 
@@ -54,6 +55,8 @@ start_node(struct instance *of, char name, bool sole)
 		.quota = &quota,
 		.node = node_id(name),
 		.cpu_milli = world.cpu_milli,
+		.gpus = world.gpus,
+		.topology = &world_topology,
 		.memory_bytes = 64 * GIB,
 		.jobs_max = 16,
 		.lease_ms = LEASE_MS,
@@ -84,14 +87,14 @@ stop_node(struct instance *of)
 }
 
 /* kill -9, seen from the world: nothing of it happens any more. */
-static void
+static inline void
 kill_node(struct instance *of)
 {
 	of->dead = true;
 }
 
 /* Gives back the memory of a daemon that died, without letting it touch the world. */
-static void
+static inline void
 bury(struct instance *of)
 {
 	struct world before = world;
@@ -149,6 +152,8 @@ static void
 assert_promises_kept(void)
 {
 	assert_int_equal(world.overloads, 0);
+	assert_int_equal(world.shared, 0);
+	assert_int_equal(world.odd_holds, 0);
 	assert_int_equal(world.overlaps_here, 0);
 	assert_int_equal(world.doubles, 0);
 	assert_int_equal(world.out_of_turn, 0);
@@ -194,5 +199,21 @@ drop_metrics(void **state)
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, make_metrics, drop_metrics)
+
+static inline void
+await_state_within(size_t i, enum job_state wanted, int64_t ms)
+{
+	int64_t until_ms = sched_now_ms() + ms;
+
+	while (world.jobs[i].state != wanted && sched_now_ms() < until_ms)
+		sim_step();
+	assert_string_equal(job_state_name(world.jobs[i].state), job_state_name(wanted));
+}
+
+static inline void
+await_state(size_t i, enum job_state wanted)
+{
+	await_state_within(i, wanted, LONG_MS);
+}
 
 #endif

@@ -39,14 +39,15 @@ enum { JOBS = 256, BOXES = 4096, EVENTS = 4096, TENANTS = 4, PROJECTS = 3 };
 
 enum behaviour {
 	GOES_WELL,
-	EXITS_BADLY,    /* exit code 1 */
-	KEEPER_DIES,    /* no exit record */
-	CANNOT_START,   /* FAILED by the spawner */
-	CANNOT_EXECUTE, /* ENDED without STARTED */
-	RUNS_ON,        /* until told to end */
-	IGNORES_TERM,   /* until its sandbox is ended */
-	BAD_RESULT,     /* the database refuses what it found */
-	LOGS_ERROR      /* clean exit, but the criteria do not hold */
+	EXITS_BADLY,     /* exit code 1 */
+	KEEPER_DIES,     /* no exit record */
+	CANNOT_START,    /* FAILED by the spawner */
+	CANNOT_EXECUTE,  /* ENDED without STARTED */
+	RUNS_ON,         /* until told to end */
+	IGNORES_TERM,    /* until its sandbox is ended */
+	BAD_RESULT,      /* the database refuses what it found */
+	LOGS_ERROR,      /* clean exit, but the criteria do not hold */
+	INPUTS_TOO_LARGE /* FAILED: they fill its scratch space */
 };
 
 /* Tenants and projects are known by the first byte of their ids.  Limits of 0: none. */
@@ -62,7 +63,8 @@ struct job_row {
 	/* as in the database */
 	enum job_state state;
 	int64_t priority, queued_ms, not_before_ms, lease_ms;
-	int64_t cpu_milli, memory_bytes;
+	int64_t cpu_milli, memory_bytes, gpus;
+	bool pin_cpus;
 	int64_t attempt, max_attempts, epoch;
 	struct uuid owner;
 	bool cancel;
@@ -76,6 +78,7 @@ struct box {
 	struct compute_run_id id;
 	enum behaviour behaviour;
 	int64_t lasts_ms, cpu_milli, ends_ms;
+	struct sched_hold hold;
 	bool dir, live, record;
 	struct compute_outcome outcome;
 };
@@ -97,15 +100,23 @@ static struct world {
 	struct box boxes[BOXES];
 	size_t n_boxes;
 	int64_t cpu_milli; /* of each node */
+	uint64_t gpus;     /* the same */
+	bool holds_lost;   /* nobody knows any more what runs have to themselves */
 	/* weather */
 	_Atomic bool spawner_down[2]; /* of node A, B */
 	_Atomic int lost_acks_percent;
 	_Atomic bool renewals_fail;
+	_Atomic bool profile_gone;
 	/* books */
+	int shared, odd_holds; /* devices and CPUs of two runs at once, or another number of them */
+	int sampled;           /* attempts whose samples were recorded, all of them as they were */
 	int starts, kills, overlaps_here, overlaps_there, overloads, doubles, out_of_turn, moves,
 	    stale, over_limits, expiries;
 } world;
 
+/* Of each node: two cores of two threads. */
+static const struct sched_topology world_topology = { .n = 4,
+	.at = { { 0, 0, 0 }, { 0, 0, 1 }, { 0, 2, 2 }, { 0, 2, 3 } } };
 static const struct environment plain_environment = { .name = "plain", .available = true };
 static const struct environment_rule a_rule = { .name = "x" };
 static const struct environment ruled_environment = {
@@ -206,6 +217,7 @@ room_left(const struct job_row *of, bool in_project)
 	left.jobs = left.jobs == 0 ? INT64_MAX : left.jobs;
 	left.cpu_milli = left.cpu_milli == 0 ? INT64_MAX : left.cpu_milli;
 	left.memory_bytes = left.memory_bytes == 0 ? INT64_MAX : left.memory_bytes;
+	left.gpus = left.gpus == 0 ? INT64_MAX : left.gpus;
 	for (size_t i = 0; i < world.n_jobs; i++) {
 		const struct job_row *r = &world.jobs[i];
 
@@ -215,6 +227,7 @@ room_left(const struct job_row *of, bool in_project)
 		left.jobs--;
 		left.cpu_milli -= r->cpu_milli;
 		left.memory_bytes -= r->memory_bytes;
+		left.gpus -= r->gpus;
 	}
 	return left;
 }
@@ -228,7 +241,7 @@ has_room(struct job_room room)
 static bool
 is_broken(struct job_room room)
 {
-	return room.jobs < 0 || room.cpu_milli < 0 || room.memory_bytes < 0;
+	return room.jobs < 0 || room.cpu_milli < 0 || room.memory_bytes < 0 || room.gpus < 0;
 }
 
 static struct job_queued
@@ -242,6 +255,8 @@ row_shown(const struct job_row *r)
 		.queued_wall_us = r->queued_ms * 1000,
 		.cpu_milli = r->cpu_milli,
 		.memory_bytes = r->memory_bytes,
+		.gpus = r->gpus,
+		.pin_cpus = r->pin_cpus,
 		.attempt = r->attempt,
 		.max_attempts = r->max_attempts,
 		.epoch = r->epoch,
@@ -325,7 +340,8 @@ is_limited(const struct job_row *r)
 
 	return of_tenant.jobs < 1 || of_project.jobs < 1 || r->cpu_milli > of_tenant.cpu_milli ||
 	       r->cpu_milli > of_project.cpu_milli || r->memory_bytes > of_tenant.memory_bytes ||
-	       r->memory_bytes > of_project.memory_bytes;
+	       r->memory_bytes > of_project.memory_bytes || r->gpus > of_tenant.gpus ||
+	       r->gpus > of_project.gpus;
 }
 
 static void
@@ -439,6 +455,11 @@ job_attempt_record(struct db_sys_tx *tx, const struct job_attempt *a, struct err
 		return err_set(e, ERR_DB_CONSTRAINT, "recorded already");
 	}
 	r->recorded |= bit;
+	if (a->n_samples == 2 && a->samples[0].at_ms == 1000 && a->samples[1].cpu_ns == 2 &&
+	    a->samples[1].throttled_ns == 3 && a->samples[1].memory_bytes == 4 &&
+	    a->samples[1].processes == 5 && a->samples[1].io_read_bytes == 6 &&
+	    a->samples[1].io_write_bytes == a->epoch)
+		world.sampled++;
 	return 0;
 }
 
@@ -490,7 +511,8 @@ job_spec_decode(const struct json *j, const struct environments *envs,
 	(void)envs;
 	(void)limits;
 	(void)mem;
-	(void)e;
+	if (world.profile_gone)
+		return err_set(e, ERR_NO_ENVIRONMENT, "there is no such environment any more");
 	*ret = (struct job_spec){ .environment = &ruled_environment,
 		.argv = argv,
 		.n_argv = 1,

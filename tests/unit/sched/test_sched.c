@@ -62,6 +62,7 @@ new_world(uint64_t number)
 	lock_init(&world.db_lock);
 	atomic_store(&seed, number);
 	world.cpu_milli = 4000;
+	world.gpus = 0x25;
 }
 
 static struct sched *
@@ -76,6 +77,8 @@ start_node(struct instance *of, char name)
 		.quota = &quota,
 		.node = node_id(name),
 		.cpu_milli = world.cpu_milli,
+		.gpus = world.gpus,
+		.topology = &world_topology,
 		.memory_bytes = 64 * GIB,
 		.jobs_max = 16,
 		.lease_ms = LEASE_MS,
@@ -155,6 +158,8 @@ static void
 assert_promises_kept(void)
 {
 	assert_int_equal(world.overloads, 0);
+	assert_int_equal(world.shared, 0);
+	assert_int_equal(world.odd_holds, 0);
 	assert_int_equal(world.overlaps_here, 0);
 	assert_int_equal(world.doubles, 0);
 	assert_int_equal(world.out_of_turn, 0);

@@ -37,7 +37,10 @@ every_kind_of_end_has_its_cause(void **state)
 		{ { .kind = COMPUTE_SIGNALED, .signal = SIGFPE }, SCHED_NUMERICAL, "signal" },
 		{ { .kind = COMPUTE_OOM }, SCHED_RESOURCE, "oom" },
 		{ { .kind = COMPUTE_WALL }, SCHED_RESOURCE, "wall-time" },
+		{ { .kind = COMPUTE_CPU_TIME }, SCHED_RESOURCE, "cpu-time" },
 		{ { .kind = COMPUTE_NO_OUTPUT }, SCHED_RESOURCE, "no-output" },
+		{ { .kind = COMPUTE_SCRATCH, .what = "inputs", .sys = ENOSPC }, SCHED_RESOURCE,
+		    "scratch-space" },
 		{ { .kind = COMPUTE_STOPPED }, SCHED_PLATFORM, "lost" },
 		{ { .kind = COMPUTE_EXEC_FAILED, .sys = ENOENT }, SCHED_USER, "exec-failed" },
 		{ { .kind = COMPUTE_EXEC_FAILED, .sys = ENOMEM }, SCHED_PLATFORM, "exec-failed" },
@@ -135,6 +138,25 @@ an_endless_sentence_is_cut(void **state)
 }
 
 static void
+a_kill_where_memory_is_not_counted_is_not_told_apart(void **state)
+{
+	const struct compute_outcome killed = {
+		.kind = COMPUTE_SIGNALED, .signal = SIGKILL, .memory_uncounted = true
+	};
+	const struct compute_outcome crashed = {
+		.kind = COMPUTE_SIGNALED, .signal = SIGSEGV, .memory_uncounted = true
+	};
+	struct sched_cause c = cause_of(killed, NULL);
+
+	(void)state;
+	assert_string_equal(c.kind, "signal");
+	assert_int_equal(c.signal, SIGKILL);
+	assert_non_null(strstr(c.message, "memory"));
+	c = cause_of(crashed, NULL);
+	assert_null(strstr(c.message, "memory"));
+}
+
+static void
 the_detail_is_an_object_with_five_members(void **state)
 {
 	struct sched_cause c =
@@ -171,6 +193,7 @@ main(void)
 		cmocka_unit_test(a_canceled_job_is_canceled_however_it_ended),
 		cmocka_unit_test(the_sentence_of_a_fault_names_the_step_or_the_reason_given),
 		cmocka_unit_test(an_endless_sentence_is_cut),
+		cmocka_unit_test(a_kill_where_memory_is_not_counted_is_not_told_apart),
 		cmocka_unit_test(the_detail_is_an_object_with_five_members),
 	};
 

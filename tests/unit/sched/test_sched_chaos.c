@@ -44,6 +44,7 @@ weather(struct chaos *c)
 			kill_node(node);
 		else
 			stop_node(node);
+		world.holds_lost = draw(4) == 0;
 		if (draw(4) == 0)
 			pass_ms(draw(c->n_nodes == 1 ? 1 : 30000));
 		give_life(c, k);
@@ -93,9 +94,10 @@ set_limits(void)
 	for (size_t k = 0; k < TENANTS; k++) {
 		struct world_tenant *t = &world.tenants[k];
 
-		t->limit = (struct job_room){ draw(5), draw(2) * (3100 + draw(3000)), 0 };
+		t->limit =
+		    (struct job_room){ draw(5), draw(2) * (3100 + draw(3000)), 0, draw(4) / 2 * 3 };
 		for (size_t i = 0; i < PROJECTS; i++)
-			t->project_limit[i] = (struct job_room){ draw(4), 0, draw(3) * MIB };
+			t->project_limit[i] = (struct job_room){ draw(4), 0, draw(3) * MIB, 0 };
 	}
 }
 
@@ -112,6 +114,10 @@ play_chaos(uint64_t seed, size_t n_nodes)
 		size_t k = submit(mixture[draw(ARRAY_LEN(mixture))], draw(40000));
 
 		world.jobs[k].cpu_milli = 100 + draw(3000);
+		world.jobs[k].gpus = draw(3) == 0 ? 1 + draw(3) : 0;
+		world.jobs[k].pin_cpus = draw(5) == 0;
+		if (world.jobs[k].pin_cpus)
+			world.jobs[k].cpu_milli = 1000 * (1 + draw(3));
 		world.jobs[k].max_attempts = 1 + draw(3);
 	}
 	for (size_t k = 0; k < n_nodes; k++)

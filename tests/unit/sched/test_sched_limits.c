@@ -42,9 +42,10 @@ two_nodes_keep_the_limits_of_tenants_and_projects(void **state)
 	for (uint64_t seed = 100; seed < 110; seed++) {
 		new_world(seed);
 		for (size_t k = 0; k < TENANTS; k++) {
-			world.tenants[k].limit = (struct job_room){ 3, 3000, 0 };
-			world.tenants[k].project_limit[1] = (struct job_room){ 2, 0, 0 };
-			world.tenants[k].project_limit[2] = (struct job_room){ 0, 2000, 2 * MIB };
+			world.tenants[k].limit = (struct job_room){ 3, 3000, 0, 0 };
+			world.tenants[k].project_limit[1] = (struct job_room){ 2, 0, 0, 0 };
+			world.tenants[k].project_limit[2] =
+			    (struct job_room){ 0, 2000, 2 * MIB, 0 };
 		}
 		for (int i = 0; i < 150; i++)
 			(void)submit(GOES_WELL, draw(2000));

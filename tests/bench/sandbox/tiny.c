@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A program that does nothing, without a C library: what is left is the kernel's own work. */
+#include <sys/syscall.h>
+
+__attribute__((noreturn)) void _start(void);
+
+void
+_start(void)
+{
+	for (;;)
+#if defined(__x86_64__)
+		__asm__ volatile("syscall"
+				 :
+				 : "a"(SYS_exit_group), "D"(0)
+				 : "rcx", "r11", "memory");
+#elif defined(__aarch64__)
+	{
+		register long nr __asm__("x8") = SYS_exit_group;
+		register long status __asm__("x0") = 0;
+
+		__asm__ volatile("svc 0" : : "r"(nr), "r"(status) : "memory");
+	}
+#endif
+}
