@@ -345,25 +345,6 @@ rig_close(struct rig *r)
 		remove_dir(r->bin);
 }
 
-int
-rig_group_open(void **state)
-{
-	struct rig *r = calloc(1, sizeof(*r));
-
-	MUST(r != NULL);
-	rig_open(r);
-	*state = r;
-	return 0;
-}
-
-int
-rig_group_close(void **state)
-{
-	rig_close(*state);
-	free(*state);
-	return 0;
-}
-
 /* --- one run -------------------------------------------------------------------------------- */
 
 struct sandbox_limits

@@ -100,9 +100,9 @@ void rig_open(struct rig *r);
 void rig_open_with(struct rig *r, const char *const *options);
 /* Stops the spawner and checks that the host is as it was before. */
 void rig_close(struct rig *r);
-/* The two for a group of tests: *state is a rig of its own. */
-int rig_group_open(void **state);
-int rig_group_close(void **state);
+/* cmocka set-up and tear-down of a group of tests: *state is a rig of its own. */
+int rig_suite_open(void **state);
+int rig_suite_close(void **state);
 void rig_connect(struct rig *r);
 /* What lies between is done as the daemon's user where the spawner listens to nobody else. */
 void rig_as_daemon(const struct rig *r);

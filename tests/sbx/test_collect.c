@@ -406,5 +406,5 @@ main(void)
 		cmocka_unit_test(outputs_that_do_not_fit_on_the_disk_are_a_fault_of_the_platform),
 	};
 
-	return cmocka_run_group_tests_name("collect", tests, rig_group_open, rig_group_close);
+	return cmocka_run_group_tests_name("collect", tests, rig_suite_open, rig_suite_close);
 }

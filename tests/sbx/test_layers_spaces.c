@@ -348,5 +348,5 @@ main(void)
 	};
 
 	return cmocka_run_group_tests_name(
-	    "namespaces and groups", tests, rig_group_open, rig_group_close);
+	    "namespaces and groups", tests, rig_suite_open, rig_suite_close);
 }

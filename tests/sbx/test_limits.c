@@ -596,5 +596,5 @@ main(void)
 		cmocka_unit_test(what_looks_alike_is_told_apart),
 	};
 
-	return cmocka_run_group_tests_name("limits", tests, rig_group_open, rig_group_close);
+	return cmocka_run_group_tests_name("limits", tests, rig_suite_open, rig_suite_close);
 }

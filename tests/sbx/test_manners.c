@@ -402,5 +402,5 @@ main(void)
 		cmocka_unit_test(purge_removes_a_half_made_run_and_keeps_a_finished_one),
 	};
 
-	return cmocka_run_group_tests(tests, rig_group_open, rig_group_close);
+	return cmocka_run_group_tests(tests, rig_suite_open, rig_suite_close);
 }

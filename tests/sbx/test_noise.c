@@ -228,5 +228,5 @@ main(void)
 		cmocka_unit_test(no_record_acts_on_a_run_that_it_does_not_name),
 	};
 
-	return cmocka_run_group_tests(tests, rig_group_open, rig_group_close);
+	return cmocka_run_group_tests(tests, rig_suite_open, rig_suite_close);
 }

@@ -360,5 +360,5 @@ main(void)
 		cmocka_unit_test(stop_gives_grace_and_then_kills),
 	};
 
-	return cmocka_run_group_tests_name("outcome", tests, rig_group_open, rig_group_close);
+	return cmocka_run_group_tests_name("outcome", tests, rig_suite_open, rig_suite_close);
 }

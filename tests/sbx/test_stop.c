@@ -255,5 +255,5 @@ main(void)
 		cmocka_unit_test(a_fork_bomb_of_escapees_is_gone_within_a_second_after_the_grace),
 	};
 
-	return cmocka_run_group_tests_name("stop", tests, rig_group_open, rig_group_close);
+	return cmocka_run_group_tests_name("stop", tests, rig_suite_open, rig_suite_close);
 }

@@ -475,8 +475,8 @@ main(void)
 		    a_worker_killed_in_the_middle_of_starts_leaves_nothing_alive_unknown),
 	};
 
-	return cmocka_run_group_tests_name("adoption", early, rig_group_open, rig_group_close) +
-	       cmocka_run_group_tests_name("zygote", zygote, rig_group_open, rig_group_close) +
-	       cmocka_run_group_tests_name("kills", kills, rig_group_open, rig_group_close) +
-	       cmocka_run_group_tests_name("survive", late, rig_group_open, rig_group_close);
+	return cmocka_run_group_tests_name("adoption", early, rig_suite_open, rig_suite_close) +
+	       cmocka_run_group_tests_name("zygote", zygote, rig_suite_open, rig_suite_close) +
+	       cmocka_run_group_tests_name("kills", kills, rig_suite_open, rig_suite_close) +
+	       cmocka_run_group_tests_name("survive", late, rig_suite_open, rig_suite_close);
 }

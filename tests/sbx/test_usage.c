@@ -242,5 +242,5 @@ main(void)
 		cmocka_unit_test(one_run_after_another_starts_at_zero),
 	};
 
-	return cmocka_run_group_tests_name("usage", tests, rig_group_open, rig_group_close);
+	return cmocka_run_group_tests_name("usage", tests, rig_suite_open, rig_suite_close);
 }
