@@ -98,6 +98,10 @@ rig_mode(void)
 	if (mode == NULL)
 		return RIG_ROOT;
 	MUST(strcmp(mode, "user") == 0 || strcmp(mode, "delegated") == 0);
+	if (!rig_root_is_mount()) {
+		printf("skipped: in a chroot the kernel makes no user namespaces\n");
+		exit(77);
+	}
 	return mode[0] == 'u' ? RIG_USER : RIG_DELEGATED;
 }
 
